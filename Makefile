@@ -1,0 +1,63 @@
+# make demo and make test set up what they need; a second run finds it done.
+# PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test setup lint bench clean
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+STAMPS := .venv/.stamps
+SAMPLE := samples/clb-reuse.tar.gz
+DEMO := out/demo
+
+help:
+	@echo 'make demo    analyse $(SAMPLE) and write $(DEMO)/report.html, .pdf and .json'
+	@echo 'make test    lint, type check, check the import layers and run all tests'
+	@echo 'make setup   only the set-up: .venv, system libraries and fonts'
+	@echo 'make lint    ruff, mypy and import-linter'
+	@echo 'make bench   the benchmarks'
+	@echo 'make clean   remove what the others made'
+
+$(STAMPS)/venv: scripts/setup.sh
+	@scripts/setup.sh venv
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/system: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh system
+	@touch $@
+
+$(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
+	@scripts/setup.sh python pdf
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
+	@scripts/setup.sh python dev,pdf
+	@touch $@
+
+setup: $(STAMPS)/system $(STAMPS)/dev
+
+# Exit code 1 means "findings", which is what a demo is for.
+demo: $(STAMPS)/system $(STAMPS)/demo
+	@rm -rf $(DEMO)
+	@.venv/bin/ipvscope analyze $(SAMPLE) -o $(DEMO) || [ $$? -eq 1 ]
+	@echo
+	@for kind in html pdf json; do \
+	    if [ -f $(DEMO)/report.$$kind ]; then echo "$(CURDIR)/$(DEMO)/report.$$kind"; \
+	    else echo "missing: $(DEMO)/report.$$kind" >&2; exit 1; fi; \
+	done
+
+lint: $(STAMPS)/dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+test: $(STAMPS)/system $(STAMPS)/dev lint
+	$(PY) -m pytest
+
+bench: $(STAMPS)/dev
+	$(PY) -m bench
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,115 @@
+"""The verbs of ipvscope as functions: load a bundle, probe, trace, matrix, analyze. Frames in, frames out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from analyzer import __version__
+from analyzer.bundle import open_bundle
+from analyzer.errors import UsageError
+from analyzer.forwarding import Source, Target, Trace, Verdict, World, build_world, parse_source, parse_target
+from analyzer.forwarding import matrix as walk_matrix
+from analyzer.forwarding import trace as walk_trace
+from analyzer.snapshot import Snapshot, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyzer.report.analysis import Analysis
+
+VERDICT_COLUMNS = (
+    "source", "target", "outcome", "outcomes", "servers", "seen_source_ips", "mechanism", "confidence", "missing", "layer",
+)  # fmt: skip
+
+
+@contextmanager
+def opened(source: str | os.PathLike[str], *, node: str = "") -> Iterator[Snapshot]:
+    """A bundle as a snapshot; the bundle stays open inside the block so that lines can be quoted.
+
+    Args:
+        source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture.
+        node: the node's name for captures that do not say.
+
+    Raises:
+        BundleError: it does not exist or cannot be read.
+    """
+    with open_bundle(source, node=node) as bundle:
+        yield load(bundle, node=node)
+
+
+def probe(world: World, source: str, target: str) -> Verdict:
+    """Say what a client at `source` sees when it opens a connection to `target`.
+
+    The packet is walked through the captured state of the node it starts on and of every place it visits, there and back.
+    Where a capture is missing the expected state stands in and the verdict says `inferred`.
+
+    Args:
+        world: from `build_world(snapshot)`.
+        source: ``node:NAME``, ``pod:NAMESPACE/NAME`` or ``external:IP``.
+        target: ``IP:PORT``, optionally with ``/udp`` or ``/sctp``.
+
+    Raises:
+        UsageError: there is no such node or pod, or the target is none.
+    """
+    return trace(world, source, target).verdict
+
+
+def trace(world: World, source: str, target: str) -> Trace:
+    """The same as `probe` with every path, hop and step."""
+    return walk_trace(world, parse_source(source, world), parse_target(target))
+
+
+def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts for a frame with the columns source and target, in the same order (columns VERDICT_COLUMNS, all text).
+
+    A source or target that does not exist gives an unknown verdict that says so; the other rows are not affected.
+    """
+    import pandas as pd
+
+    absent = [name for name in ("source", "target") if name not in probes.columns]
+    if absent:
+        raise UsageError(f"the table of probes has no column {' and '.join(absent)}")
+    known: dict[tuple[Source, Target], Verdict] = {}
+    rows = []
+    for source, target in zip(probes["source"], probes["target"], strict=True):
+        try:
+            key = (parse_source(str(source), world), parse_target(str(target)))
+        except UsageError as error:
+            rows.append(
+                (source, target, "unknown", "unknown", "", "", "no-such-source-or-target", "low", error.what, "")
+            )
+            continue
+        verdict = known.get(key)
+        if verdict is None:
+            verdict = known[key] = walk_trace(world, *key).verdict
+        rows.append(
+            (
+                source,
+                target,
+                verdict.outcome,
+                ";".join(verdict.outcomes),
+                ";".join(verdict.servers),
+                ";".join(verdict.seen_source_ips),
+                verdict.mechanism,
+                verdict.confidence,
+                ";".join(verdict.missing),
+                verdict.layer,
+            )  # fmt: skip
+        )
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS), dtype="str")
+
+
+def analyze(snapshot: Snapshot) -> Analysis:
+    """The whole analysis: matrix, findings, remedies."""
+    from analyzer.findings import find
+    from analyzer.remedies import remedies_for
+    from analyzer.report.analysis import Analysis
+
+    world = build_world(snapshot)
+    cells = walk_matrix(world)
+    findings = find(snapshot, world, cells)
+    remedies = {(one.rule, one.about): remedies_for(one, snapshot, world) for one in findings.findings}
+    return Analysis(snapshot, cells, findings, remedies, __version__)

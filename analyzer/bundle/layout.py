@@ -1,0 +1,165 @@
+"""Which node and which area a member belongs to.
+
+The native layout says so itself: ``nodes/<node>/…``, ``cluster/…``, ``cloud/<provider>/…``, ``manifest.json``. Anything
+else is loose: the name of the node is then looked for in folders, file names and small captures, and left empty
+where it is not certain. What a capture means is no business of this module; it only looks at names, and into
+``hostname``, ``uname`` and the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from analyzer.bundle.labels import is_capture, node_folders, node_labels
+from analyzer.bundle.model import Area
+
+_LOOK_BYTES = 64 << 10
+_MANIFEST_BYTES = 32 << 20
+_CLUSTER_FOLDERS = frozenset({"cluster", "kubectl", "objects"})
+_HOSTNAME_FILES = frozenset({"hostname", "hostname.txt", "hostname.out", "hostname.log"})
+_UNAME_FILES = frozenset({"uname", "uname.txt", "uname-a.txt", "uname_-a", "uname.out", "uname-a", "uname.log"})
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+_UNAME = re.compile(r"Linux (\S{1,253}) \d")
+_NO_NAMES = frozenset({"localhost", "localhost.localdomain", "(none)"})
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file before it has a place."""
+
+    path: str
+    size: int
+    read: Callable[[], bytes]
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.path.split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    area: Area
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """A place per piece, in their order. `bad_manifest` is the path of a manifest that could not be used."""
+
+    layout: str
+    places: tuple[Place, ...]
+    manifest: dict[str, object] = field(default_factory=dict)
+    bad_manifest: str = ""
+
+
+def arrange(pieces: Sequence[Piece], node: str) -> Arrangement:
+    """Give each piece its place; `node` is the caller's name for what the bundle does not name itself."""
+    roots = _native_roots(pieces)
+    manifest_at = min(
+        (i for i, p in enumerate(pieces) if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()})),
+        key=lambda i: (len(pieces[i].parts), pieces[i].path),
+        default=None,
+    )
+    manifest: dict[str, object] = {}
+    bad_manifest = ""
+    if manifest_at is not None:
+        read = _manifest(pieces[manifest_at])
+        manifest, bad_manifest = (read, "") if read is not None else ({}, pieces[manifest_at].path)
+    places = [_native(piece, roots, node) for piece in pieces] if roots else _loose(pieces, node)
+    if manifest_at is not None:
+        places[manifest_at] = Place("manifest")
+    return Arrangement("native" if roots else "loose", tuple(places), manifest, bad_manifest)
+
+
+def _native_roots(pieces: Sequence[Piece]) -> set[tuple[str, ...]]:
+    """Folders that hold ``nodes/<node>/<file>``, or a manifest beside ``cluster/`` or ``cloud/``.
+
+    Only the ones nearest to the root: a deeper match may be a bundle that someone put into the bundle.
+    """
+    roots: set[tuple[str, ...]] = set()
+    manifests = {piece.parts[:-1] for piece in pieces if piece.parts[-1] == "manifest.json"}
+    for piece in pieces:
+        for i, part in enumerate(piece.parts[:-1]):
+            beside = part in ("cluster", "cloud") and piece.parts[:i] in manifests
+            if beside or (part == "nodes" and len(piece.parts) >= i + 3):
+                roots.add(piece.parts[:i])
+                break
+    nearest = min((len(root) for root in roots), default=0)
+    return {root for root in roots if len(root) == nearest}
+
+
+def _native(piece: Piece, roots: set[tuple[str, ...]], node: str) -> Place:
+    depth = len(next(iter(roots)))
+    rest = piece.parts[depth:]
+    if piece.parts[:depth] in roots and len(rest) >= 2:
+        if rest[0] == "nodes" and len(rest) >= 3:
+            return Place("node", rest[1])
+        if rest[0].lower() in _CLUSTER_FOLDERS:
+            return Place("cluster")
+        if rest[0] == "cloud":
+            return Place("cloud")
+    return Place("other", node)
+
+
+def _loose(pieces: Sequence[Piece], caller: str) -> list[Place]:
+    areas: list[Area] = []
+    for piece in pieces:
+        folders = [part.lower() for part in piece.parts[:-1]]
+        named: Area | None = next(
+            ("cloud" if f == "cloud" else "cluster" for f in folders if f == "cloud" or f in _CLUSTER_FOLDERS), None
+        )
+        areas.append(named or ("node" if is_capture(piece.parts[-1]) else "other"))
+    local = [piece for piece, area in zip(pieces, areas, strict=True) if area in ("node", "other")]
+    folders_of = node_folders([piece.parts for piece in local])
+    labels = node_labels([piece.path for piece in local])
+    hosts = _hosts(local)
+    # One name in the whole bundle is the name of the whole bundle, unless folders or files tell nodes apart.
+    only = next(iter(hosts.values())) if len(set(hosts.values())) == 1 and not folders_of and not labels else ""
+    places: list[Place] = []
+    for piece, area in zip(pieces, areas, strict=True):
+        if area in ("cluster", "cloud"):
+            places.append(Place(area))
+            continue
+        inside = next((f for f in map(piece.parts.__getitem__, _heads(piece)) if f in folders_of), ())
+        if inside:
+            places.append(Place("node", inside[-1]))
+        else:
+            places.append(Place(area, caller or labels.get(piece.path, "") or only or _host_above(piece, hosts)))
+    return places
+
+
+def _heads(piece: Piece) -> list[slice]:
+    """The folders above a piece, outermost first."""
+    return [slice(0, i) for i in range(1, len(piece.parts))]
+
+
+def _host_above(piece: Piece, hosts: Mapping[tuple[str, ...], str]) -> str:
+    return next((hosts[piece.parts[:i]] for i in range(len(piece.parts) - 1, -1, -1) if piece.parts[:i] in hosts), "")
+
+
+def _hosts(pieces: Sequence[Piece]) -> dict[tuple[str, ...], str]:
+    """Folder to host name, from a ``hostname`` capture, else from ``uname -a``."""
+    found: dict[tuple[str, ...], str] = {}
+    for names, pattern in ((_UNAME_FILES, _UNAME), (_HOSTNAME_FILES, None)):
+        for piece in pieces:
+            if piece.parts[-1].lower() in names and piece.size <= _LOOK_BYTES:
+                text = piece.read().decode("utf-8", "replace").strip()
+                match = pattern.match(text) if pattern else None
+                host = match[1] if match else "" if pattern else text
+                if _HOST.fullmatch(host) and host.lower() not in _NO_NAMES:
+                    found[piece.parts[:-1]] = host
+    return found
+
+
+def _manifest(piece: Piece) -> dict[str, object] | None:
+    if piece.size > _MANIFEST_BYTES:
+        return None
+    try:
+        read = json.loads(piece.read())
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None

@@ -1,0 +1,56 @@
+"""``analyze``: the whole way from a bundle to its reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from analyzer.errors import IpvscopeError
+from analyzer.findings.model import SEVERITIES
+
+ESSENTIAL = ("ipvsadm", "ip-addr")
+
+
+def run(bundle: Path, output: Path, formats: list[str], fail_on: str, node: str, lang: str) -> int:
+    """Write the reports, print the summary and where they are; give the exit code."""
+    from analyzer import api
+    from analyzer.report import html, json_report, pdf, text
+    from analyzer.report.messages import Messages
+
+    messages = Messages(lang)
+    with api.opened(bundle, node=node) as snapshot:
+        analysis = api.analyze(snapshot)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(output)) from None
+        written = []
+        for name in formats:
+            path = output / f"report.{name}"
+            if name == "html":
+                content = html.render(analysis, messages).encode("utf-8")
+            elif name == "pdf":
+                content = pdf.render(analysis, messages)
+            else:
+                content = json_report.render(analysis).encode("utf-8")
+            try:
+                path.write_bytes(content)
+            except OSError as error:
+                raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
+            written.append(path)
+        print(text.summary(analysis, messages))
+        print()
+        for path in written:
+            print(path)
+    severities = [SEVERITIES.index(one.severity) for one in analysis.findings.findings]
+    limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)
+    if any(one <= limit for one in severities):
+        return 1
+    return 4 if _undecided(analysis.snapshot.captured) else 0
+
+
+def _undecided(captured: Mapping[str, Mapping[str, bool]]) -> bool:
+    """Neither node state nor Services: nothing could be decided."""
+    nodes = [captures for node, captures in captured.items() if node]
+    has_state = any(capture in captures for captures in nodes for capture in ESSENTIAL)
+    return not has_state and "services" not in captured.get("", {})

@@ -1,0 +1,156 @@
+"""``ipvscope``: analyze, inspect, probe, trace.
+
+Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from analyzer import __version__
+from analyzer.errors import IpvscopeError
+
+app = typer.Typer(
+    name="ipvscope",
+    help="Who can reach which Service address in a Kubernetes cluster, who cannot, and why: from a support bundle, offline.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BundlePath = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder, .tar[.gz|.xz|.bz2|.zst], .zip, or a single capture.")
+]
+NodeName = Annotated[
+    str, typer.Option("--node", help="Node name for captures that do not say which node they are from.")
+]
+Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+
+
+class Threshold(StrEnum):
+    critical = "critical"
+    warning = "warning"
+    notice = "notice"
+    info = "info"
+    never = "never"
+
+
+class Format(StrEnum):
+    html = "html"
+    pdf = "pdf"
+    json = "json"
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"ipvscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of all commands."""
+
+
+@app.command()
+def analyze(
+    bundle: BundlePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the reports; made if absent.")] = Path(
+        "ipvscope-report"
+    ),
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", "-f", help="Only these formats (repeatable).")
+    ] = None,
+    fail_on: Annotated[
+        Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
+    ] = Threshold.warning,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Analyse a bundle and write report.html, report.pdf and report.json.
+
+    Exit codes: 0 nothing at or above the threshold, 1 findings, 2 usage, 3 the bundle cannot be read,
+    4 analysed but incomplete: an essential input is missing and nothing could be decided.
+    """
+    from analyzer.cli.analyze import run
+
+    raise typer.Exit(run(bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang))
+
+
+@app.command()
+def inspect(
+    bundle: BundlePath,
+    table: Annotated[str, typer.Option("--table", "-t", help="Print this table instead of the overview.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
+    ] = None,
+    node: NodeName = "",
+) -> None:
+    """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
+    from analyzer.cli.inspect import run
+
+    raise typer.Exit(run(bundle, table, output, node))
+
+
+@app.command()
+def probe(
+    bundle: BundlePath,
+    source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")] = "",
+    target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
+    probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Say what a client sees when it dials an address: one question, or a table of them."""
+    from analyzer.cli.probe import run_one, run_table
+
+    if probes is not None:
+        raise typer.Exit(run_table(bundle, probes, output, node))
+    raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang))
+
+
+@app.command()
+def trace(
+    bundle: BundlePath,
+    source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
+    target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
+    json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Follow one packet there and back, step by step, with the lines that prove each step."""
+    from analyzer.cli.probe import run_trace
+
+    raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang))
+
+
+def main() -> None:
+    """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
+    try:
+        app()
+    except IpvscopeError as error:
+        print(f"ipvscope: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("ipvscope: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""``probe`` and ``trace``."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+from analyzer.errors import IpvscopeError, UsageError
+
+
+def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int:
+    """Verdicts for a CSV of probes, order kept. Without `output` they go to standard output."""
+    import pandas as pd
+
+    from analyzer import api
+    from analyzer.forwarding import build_world
+
+    try:
+        questions = pd.read_csv(probes, dtype="str", keep_default_na=False)
+    except FileNotFoundError:
+        raise UsageError("no such file", where=str(probes)) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read as CSV: {error}", where=str(probes)) from None
+    with api.opened(bundle, node=node) as snapshot:
+        verdicts = api.probe_frame(build_world(snapshot), questions)
+    rest = questions.drop(columns=["source", "target"], errors="ignore")
+    for name in rest.columns:
+        if name not in verdicts.columns:
+            verdicts[name] = rest[name].to_numpy()
+    verdicts = verdicts.fillna("")
+    try:
+        verdicts.to_csv(output if output is not None else sys.stdout, index=False, quoting=csv.QUOTE_MINIMAL)
+    except OSError as error:
+        raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(output)) from None
+    return 0
+
+
+def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
+    """One verdict, in words or as JSON."""
+    from analyzer import api
+    from analyzer.forwarding import build_world
+    from analyzer.report import json_report, text
+    from analyzer.report.messages import Messages
+
+    if not source or not target:
+        raise UsageError("what to probe?", hint="give --from SOURCE --to TARGET, or --probes FILE.csv")
+    with api.opened(bundle, node=node) as snapshot:
+        found = api.trace(build_world(snapshot), source, target)
+        print(json_report.verdict(found) if as_json else text.verdict(found, Messages(lang)))
+    return 0
+
+
+def run_trace(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
+    """Every path of one connection, in words or as JSON."""
+    from analyzer import api
+    from analyzer.forwarding import build_world
+    from analyzer.report import json_report, text
+    from analyzer.report.messages import Messages
+
+    with api.opened(bundle, node=node) as snapshot:
+        found = api.trace(build_world(snapshot), source, target)
+        if as_json:
+            print(json_report.trace(found, snapshot))
+        else:
+            print(text.trace(found, Messages(lang), snapshot, color=sys.stdout.isatty()))
+    return 0

@@ -1,0 +1,139 @@
+"""Load balancers: from the cloud's own documents, else from the Services that publish their address.
+
+Delivery is that of an Alibaba Cloud CLB: the destination is rewritten to nodeIP:NodePort (ecs) or podIP:targetPort (eni),
+layer-4 listeners keep the client's address.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from analyzer.forwarding.world import Backend, LbListener, LoadBalancer
+from analyzer.snapshot.model import Snapshot
+from analyzer.snapshot.objects import Service, ServicePort, evidence_of, number, records, text
+
+LABEL = "service.k8s.alibaba/loadbalancer-id"
+
+
+def load_balancers(
+    snapshot: Snapshot, node_by_address: Mapping[str, str], node_addresses: Mapping[str, tuple[str, ...]]
+) -> dict[str, LoadBalancer]:
+    """Address -> load balancer. One that no cloud document describes has the listeners its Services imply, not complete."""
+    groups = _backends(snapshot, node_by_address, node_addresses)
+    listeners: dict[str, list[LbListener]] = defaultdict(list)
+    described: set[str] = set()
+    for row in records(snapshot["lb_listeners"]):
+        lb = text(row["lb_id"])
+        port = number(row["port"])
+        if port is None or text(row["status"]).lower() == "stopped":
+            continue
+        described.add(lb)
+        group = text(row["server_group"])
+        found = groups.get((lb, group)) if group else groups.get((lb, ""))
+        if found is None and group:
+            found = groups.get(("", group))
+        if found is not None and not group:
+            fixed = number(row["backend_port"])
+            found = [Backend(b.address, fixed, b.weight, b.kind, b.node, b.evidence) for b in found] if fixed else None
+        acl = text(row["acl_id"]) or "?"
+        listeners[lb].append(
+            LbListener(
+                text(row["protocol"]) or "tcp",
+                port,
+                number(row["port_end"]) or port,
+                tuple(found) if found is not None else None,
+                acl if text(row["acl_status"]).lower() == "on" else "",
+                text(row["description"]),
+                evidence_of(row),
+            )  # fmt: skip
+        )
+    balancers: dict[str, LoadBalancer] = {}
+    for row in records(snapshot["load_balancers"]):
+        address, lb = text(row["address"]), text(row["id"])
+        if not address:
+            continue
+        known = lb in described or _has_listener_document(snapshot, lb)
+        balancers[address] = LoadBalancer(address, lb, tuple(listeners.get(lb, ())), known, evidence_of(row))
+    for service in snapshot.objects.services:
+        for address in service.published:
+            if address in node_by_address or (address in balancers and balancers[address].complete):
+                continue
+            known_balancer = balancers.get(address)
+            implied = tuple(_implied(snapshot, service, port, node_addresses) for port in service.ports)
+            have = known_balancer.listeners if known_balancer else ()
+            balancers[address] = LoadBalancer(
+                address, known_balancer.id if known_balancer else text(service.labels.get(LABEL)), (*have, *implied), False,
+                known_balancer.evidence if known_balancer else service.evidence,
+            )  # fmt: skip
+    return balancers
+
+
+def _has_listener_document(snapshot: Snapshot, lb: str) -> bool:
+    """A listing without listeners is knowledge too: the capture names the balancer and has no listener row."""
+    captures = snapshot["captures"]
+    hits = captures[(captures["capture"] == "cloud") & captures["file"].astype(str).str.contains(lb, regex=False)]
+    names = hits["file"].astype(str)
+    return bool(names.str.contains("Listener|LoadBalancerAttribute").any())
+
+
+def _backends(
+    snapshot: Snapshot, node_by_address: Mapping[str, str], node_addresses: Mapping[str, tuple[str, ...]]
+) -> dict[tuple[str, str], list[Backend]]:
+    """(load balancer, server group) and ("", server group) -> backends."""
+    instances = {
+        text(row["provider_id"]).rpartition(".")[2]: text(row["name"])
+        for row in records(snapshot["nodes"])
+        if text(row["provider_id"])
+    }
+    groups: dict[tuple[str, str], list[Backend]] = {}
+    for name in {text(row["server_group"]) for row in records(snapshot["lb_listeners"])} - {""}:
+        captures = snapshot["captures"]
+        if captures["file"].astype(str).str.contains(name, regex=False).any():
+            groups[("", name)] = []
+    for row in records(snapshot["lb_backends"]):
+        node = instances.get(text(row["server_id"]), "")
+        address = text(row["server_ip"])
+        if not address and node:
+            address = next(iter(node_addresses.get(node, ())), "")
+        if not address:
+            continue
+        weight = number(row["weight"])
+        backend = Backend(address, number(row["port"]) or 0, 100 if weight is None else weight, text(row["type"]) or "ecs",
+                          node_by_address.get(address, node), evidence_of(row))  # fmt: skip
+        group = text(row["server_group"])
+        keys = {(text(row["lb_id"]), group), ("", group)} if group else {(text(row["lb_id"]), "")}
+        for key in keys:
+            groups.setdefault(key, []).append(backend)
+    return groups
+
+
+def _implied(
+    snapshot: Snapshot, service: Service, port: ServicePort, node_addresses: Mapping[str, tuple[str, ...]]
+) -> LbListener:
+    """The listener the cloud controller makes for a Service port (cloud-provider-alibaba-cloud, clbv1/vgroups.go)."""
+    protocol = port.protocol
+    for item in (service.annotation("loadbalancer-protocol-port") or "").split(","):
+        name, _, number_text = item.strip().partition(":")
+        if number_text == str(port.port):
+            protocol = name
+    backends: tuple[Backend, ...] | None = None
+    ready = [one for one in service.endpoints_of(port, 4) if one.ready]
+    if service.annotations.get("service.beta.kubernetes.io/backend-type") == "eni":
+        backends = tuple(Backend(one.address, one.port or 0, 100, "eni", one.node, one.evidence) for one in ready)
+    elif port.node_port and service.endpoints_known:
+        nodes = {one.node for one in ready} if service.external_policy == "Local" else _candidates(snapshot)
+        backends = tuple(
+            Backend(node_addresses[node][0], port.node_port, 100, "ecs", node, service.evidence)
+            for node in sorted(nodes)
+            if node_addresses.get(node)
+        )
+    return LbListener(protocol, port.port, port.port, backends, "", "", service.evidence, inferred=True)
+
+
+def _candidates(snapshot: Snapshot) -> set[str]:
+    return {
+        text(row["name"])
+        for row in records(snapshot["nodes"])
+        if str(row["ready"]) != "False" and "exclude-from-external-load-balancers" not in text(row["labels"])
+    }

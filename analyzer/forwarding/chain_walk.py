@@ -1,0 +1,115 @@
+"""A node's chains and routes as steps of a walk: filters, destination and source NAT, the route out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analyzer.forwarding.journey import Crossing, Journey, Rejected, Session, Stop
+from analyzer.forwarding.model import Packet
+from analyzer.forwarding.netfilter import Netfilter, Ruling
+from analyzer.forwarding.state import NodeState, Route
+from analyzer.forwarding.world import Pod
+
+
+class ChainWalk(Journey):
+    """Tables that may drop, reject, mark or translate."""
+
+    def pod_interface(self, pod: Pod, address: str) -> str:
+        """The host-side interface of a pod: the route to it names it (a bridge, or the veth itself)."""
+        state = self.world.state(pod.node)
+        route = state.lookup(address)
+        return route.interface if route is not None else ""
+
+    def route_out(self, state: NodeState, packet: Packet, src: str = "", iif: str = "", mark: int = 0) -> Route:
+        self.needs(state, "ip-route")
+        route = state.lookup(packet.dst, src=src, iif=iif, mark=mark)
+        if route is None or route.type in ("unreachable", "blackhole", "prohibit"):
+            raise Stop(
+                "timeout" if route is not None and route.type == "blackhole" else "unreachable",
+                "no-route",
+                {"node": state.name, "address": packet.dst},
+                evidence=(route.evidence,) if route is not None else (),
+            )
+        return route
+
+    def filter(self, netfilter: Netfilter, crossing: Crossing, table: str, hook: str, oif: str = "") -> None:
+        """A table that may drop or reject (raw, mangle, filter); marks it sets stay on the packet."""
+        ruling = netfilter.run(table, hook, crossing.packet, crossing.meta(oif))
+        crossing.packet = ruling.packet
+        crossing.tracked = crossing.tracked and not ruling.untracked
+        self.judge(ruling, crossing, table, hook)
+
+    def judge(self, ruling: Ruling, crossing: Crossing, table: str, hook: str) -> None:
+        if ruling.action == "drop":
+            evidence = (ruling.rule.evidence,) if ruling.rule else ()
+            text = ruling.rule.rule.text if ruling.rule else "policy DROP"
+            self.step("drop", hook, crossing.packet, evidence, table=table, chain=ruling.chain, rule=text)
+            raise Stop("timeout", "dropped", {"node": crossing.node, "table": table, "chain": ruling.chain})
+        if ruling.action == "reject":
+            evidence = (ruling.rule.evidence,) if ruling.rule else ()
+            self.step("reject", hook, crossing.packet, evidence, table=table, chain=ruling.chain, with_=ruling.with_)
+            slug = "ipvs-filter-reject" if ruling.chain == "KUBE-IPVS-FILTER" else "rejected"
+            raise Rejected(crossing, ruling, slug)
+
+    def nat_destination(self, netfilter: Netfilter, crossing: Crossing, hook: str, oif: str) -> None:
+        if not crossing.tracked:
+            return
+        ruling = netfilter.run("nat", hook, crossing.packet, crossing.meta(oif))
+        was = crossing.packet
+        crossing.packet = ruling.packet
+        if ruling.packet.mark != was.mark:
+            self.step("mark", hook, crossing.packet, tuple(rule.evidence for _, rule in ruling.passed),
+                      mark=hex(ruling.packet.mark), chain=ruling.passed[-1][0] if ruling.passed else "")  # fmt: skip
+        else:
+            # externalTrafficPolicy Local leaves its mark by a RETURN in these two chains, whatever accepts later.
+            spared = [(chain, rule) for chain, rule in ruling.passed
+                      if rule.rule.target == "RETURN" and chain in ("KUBE-LOAD-BALANCER", "KUBE-NODE-PORT")]  # fmt: skip
+            if spared:
+                self.step("not-marked", hook, crossing.packet, (spared[-1][1].evidence,), chain=spared[-1][0])
+        if ruling.action in ("dnat", "redirect") and ruling.rule is not None:
+            address, port = ruling.to
+            if ruling.action == "redirect":
+                address = "127.0.0.1" if crossing.from_host else crossing.state.select_source(crossing.iif, was.src)
+            crossing.packet = replace(
+                crossing.packet, dst=address or crossing.packet.dst, dport=port or crossing.packet.dport
+            )
+            crossing.dnat = True
+            self.step("dnat", hook, crossing.packet, (ruling.rule.evidence,), chain=ruling.chain,
+                      to=f"{crossing.packet.dst}:{crossing.packet.dport}")  # fmt: skip
+        elif ruling.action in ("drop", "reject"):
+            self.judge(ruling, crossing, "nat", hook)
+
+    def nat_source(self, netfilter: Netfilter, crossing: Crossing, route: Route) -> None:
+        oif = route.interface or "lo"
+        self.filter(netfilter, crossing, "mangle", "POSTROUTING", oif)
+        if not crossing.tracked:
+            return
+        was = crossing.packet
+        ruling = netfilter.run("nat", "POSTROUTING", was, crossing.meta(oif))
+        packet = ruling.packet
+        if ruling.action in ("masquerade", "snat") and ruling.rule is not None:
+            towards = route.gateway or packet.dst
+            source = ruling.to[0] or crossing.state.select_source(oif, towards)
+            if not source:
+                raise Stop("unknown", "no-source-address", {"node": crossing.node}, (f"ip-addr of {crossing.node}",))
+            packet = replace(packet, src=source)
+            crossing.snat = packet.src != was.src
+            self.step("masquerade", "POSTROUTING", packet, (ruling.rule.evidence,), chain=ruling.chain, before=was.src,
+                      after=source, interface=oif)  # fmt: skip
+        elif ruling.action in ("drop", "reject"):
+            crossing.packet = packet
+            self.judge(ruling, crossing, "nat", "POSTROUTING")
+        elif crossing.ipvs is not None:
+            self.step("source-kept", "POSTROUTING", packet, address=packet.src)
+        crossing.packet = replace(packet, mark=0)
+
+    def close(self, crossing: Crossing) -> None:
+        """Remember what conntrack (and IPVS) know of this crossing."""
+        self.sessions.append(
+            Session(
+                f"node:{crossing.node}",
+                replace(crossing.first, mark=0),
+                replace(crossing.packet, mark=0),
+                crossing.ipvs is not None,
+            )
+        )

@@ -1,0 +1,100 @@
+"""IPVS on one node: which virtual server, which real server, and where the translated packet goes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Literal
+
+from analyzer.evidence import Evidence
+from analyzer.forwarding.chain_walk import ChainWalk
+from analyzer.forwarding.journey import FEW_REAL_SERVERS, Arrival, Crossing, Stop
+from analyzer.forwarding.state import RealServer, Route, VirtualServer
+
+
+class IpvsWalk(ChainWalk):
+    """IPVS at LOCAL_IN and LOCAL_OUT."""
+
+    @abstractmethod
+    def output(self, crossing: Crossing, route: Route) -> Arrival:
+        """filter OUTPUT, POSTROUTING, then the wire."""
+
+    def virtual_server(self, crossing: Crossing) -> VirtualServer | None:
+        state, packet = crossing.state, crossing.packet
+        self.needs(state, "ipvsadm")
+        found = state.virtual_servers.get((packet.protocol, packet.dst, packet.dport))
+        if found is None:
+            if state.fwmark_servers and packet.mark:
+                self.choose("unknown", f"firewall-mark virtual servers of {state.name}", 2)
+            if "ipvsadm" in state.incomplete:
+                self.choose("unknown", f"ipvsadm of {state.name} is cut or filtered", 2)
+        return found
+
+    def schedule(self, crossing: Crossing, server: VirtualServer, hook: Literal["LOCAL_IN", "LOCAL_OUT"]) -> Arrival:
+        state, packet = crossing.state, crossing.packet
+        crossing.ipvs = server
+        name = f"{server.protocol}/{server.address}:{server.port}"
+        if not server.live:
+            drained = bool(server.real_servers)
+            evidence = (server.evidence, *(one.evidence for one in server.real_servers))
+            self.step("ipvs-empty", hook, packet, evidence, server=name, drained=len(server.real_servers))
+            mechanism = "ipvs-only-drained" if drained else "ipvs-no-destination"
+            if hook == "LOCAL_OUT" and packet.protocol == "udp":
+                # The packet dies in LOCAL_OUT and sendto fails with EPERM; no ICMP reaches the socket.
+                raise Stop("unreachable", mechanism, {"server": name, "node": state.name})
+            self.close(crossing)
+            return Arrival("refuse", f"node:{state.name}", packet, "", mechanism, {"server": name, "node": state.name})
+        real = self.pick(server, name, crossing)
+        after = replace(packet, dst=real.address, dport=real.port or packet.dport)
+        crossing.packet, crossing.dnat = after, True
+        self.step("ipvs-schedule", hook, after, (server.evidence, real.evidence), server=name,
+                  real_server=f"{real.address}:{real.port}", scheduler=server.scheduler, candidates=len(server.live))  # fmt: skip
+        if state.sysctl("net.ipv4.vs.conntrack", "1") == "0":
+            crossing.tracked = False
+            self.step("ipvs-untracked", hook, after, node=state.name)
+        elif not state.has("sysctl"):
+            self.lower("medium")
+        if real.forwarding not in ("Masq", "Local", ""):
+            raise Stop(
+                "unknown",
+                "forwarding-method",
+                {"method": real.forwarding, "server": name},
+                (f"{real.forwarding} real server",),
+            )
+        if state.is_local(real.address):
+            if hook == "LOCAL_IN":
+                self.close(crossing)
+                return self.socket(state, crossing)
+            route = Route("local", real.address, "", "lo", real.address, 0, Evidence("", 0))
+            return self.output(crossing, route)
+        # ip_vs_nat_xmit routes by the destination alone: neither the source nor the input interface takes part.
+        route = self.route_out(state, after, mark=after.mark)
+        return self.output(crossing, route)
+
+    def pick(self, server: VirtualServer, name: str, crossing: Crossing) -> RealServer:
+        """One choice per real server (per group of alike ones when there are many), weighted; the scheduler only orders."""
+        groups = self.alike(server.live)
+        if len(groups) == 1:
+            taken = 0
+        else:
+            total = sum(one.weight for one in server.live)
+            shares = [sum(one.weight for one in group) / total for group in groups]
+            taken = self.choose("real-server", f"{crossing.node} {name}", len(groups), shares)
+        group = groups[taken]
+        self.also = tuple(pod.id for one in group[1:] if (pod := self.world.pod_by_ip.get(one.address)) is not None)
+        return group[0]
+
+    def alike(self, live: tuple[RealServer, ...]) -> list[tuple[RealServer, ...]]:
+        """Real servers a packet cannot tell apart: ready pods of one node, none of them the client."""
+        if len(live) <= FEW_REAL_SERVERS:
+            return [(one,) for one in live]
+        groups: dict[tuple[object, ...], list[RealServer]] = {}
+        for one in live:
+            pod = self.world.pod_by_ip.get(one.address)
+            listed = self.world.endpoint(one.address, one.port, self.target.protocol)
+            if pod is None or not listed or (self.source.kind == "pod" and self.source.name == pod.id[4:]):
+                key: tuple[object, ...] = (one.address, one.port)
+            else:
+                key = (pod.node, pod.data_path, one.port, one.forwarding)
+            groups.setdefault(key, []).append(one)
+        return [tuple(group) for group in groups.values()]

@@ -1,0 +1,174 @@
+"""What stands in for a missing capture: kube-proxy's expected state, the CNI's usual routes and masquerade rules.
+
+Every stand-in is entered in `layers` as "expected" (computed from objects and version) or "assumed" (a plain default), and
+lowers the confidence of each verdict that uses it. Nothing stands in for sockets and sysctls.
+"""
+
+from __future__ import annotations
+
+from analyzer.evidence import Evidence
+from analyzer.forwarding.addresses import family_of, network
+from analyzer.forwarding.state import (
+    Chain,
+    ChainRule,
+    InterfaceAddress,
+    IpSet,
+    Member,
+    NodeState,
+    RealServer,
+    Route,
+    VirtualServer,
+)
+from analyzer.kubeproxy import Expected, expected_on
+from analyzer.parsers.iptables_rule import parse_rule
+from analyzer.snapshot.model import Snapshot
+from analyzer.snapshot.objects import parts, records, text
+
+UPLINK = "eth0"
+NOWHERE = Evidence("", 0)
+
+
+def stand_in(snapshot: Snapshot, state: NodeState) -> None:
+    """Fill each input that was not captured, as far as objects allow; without Services nothing is expected."""
+    missing = {"ip-addr", "ip-route", "ipvsadm", "ipset", "iptables"} - state.layers.keys()
+    if not missing or "services" not in snapshot.captured.get("", {}):
+        return
+    if snapshot.regime(state.name).value("proxy_mode") not in ("ipvs", "unknown"):
+        missing -= {"ipvsadm", "ipset"}
+    expected = expected_on(snapshot, state.name)
+    if "ip-addr" in missing:
+        _addresses(snapshot, state, expected)
+    if "ip-route" in missing:
+        _routes(snapshot, state)
+    if "ipvsadm" in missing:
+        _servers(state, expected)
+    if "ipset" in missing:
+        _sets(state, expected)
+    if "iptables" in missing:
+        _chains(snapshot, state, expected)
+
+
+def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
+    state.layers["ip-addr"] = "expected"
+    found = [InterfaceAddress("lo", 1, "127.0.0.1", 8, "host", False, NOWHERE)]
+    for row in records(snapshot["nodes"]):
+        if text(row["name"]) != state.name:
+            continue
+        for address in parts(row["internal_ips"]):
+            length = 24 if family_of(address) == 4 else 64
+            found.append(InterfaceAddress(UPLINK, 2, address, length, "global", False, NOWHERE))
+        if snapshot.regime(state.name).value("data_path") == "bridge":
+            for cidr in parts(row["pod_cidrs"]):
+                family, first, _, length = network(cidr)
+                if family == 4:
+                    gateway = ".".join(str((first + 1) >> shift & 255) for shift in (24, 16, 8, 0))
+                    found.append(InterfaceAddress("cni0", 3, gateway, length, "global", False, NOWHERE))
+    for vip, evidence in expected.vips.items():
+        length = 32 if family_of(vip) == 4 else 128
+        found.append(
+            InterfaceAddress("kube-ipvs0", 99, vip, length, "global", False, evidence[0] if evidence else NOWHERE)
+        )
+    state.addresses = tuple(found)
+
+
+def _routes(snapshot: Snapshot, state: NodeState) -> None:
+    """A default route by the uplink, on-link pods: enough for an ordinary flat cluster."""
+    state.layers["ip-route"] = "assumed"
+    uplink = next((a.interface for a in state.addresses if a.interface not in ("lo", "kube-ipvs0", "cni0")), UPLINK)
+    for family, default in ((4, "0.0.0.0/0"), (6, "::/0")):
+        main = state.routes.setdefault((family, "main"), [])
+        main.append(Route("unicast", default, "gateway", uplink, "", 0, NOWHERE))
+        for entry in state.addresses:
+            if family_of(entry.address) == family and entry.interface == "cni0":
+                main.append(
+                    Route("unicast", f"{entry.address}/{entry.prefix_len}", "", "cni0", entry.address, 0, NOWHERE)
+                )
+    for row in records(snapshot["pods"]):
+        if text(row["node_name"]) == state.name and not bool(
+            row["host_network"] if str(row["host_network"]) != "<NA>" else False
+        ):
+            for address in parts(row["ips"]):
+                if snapshot.regime(state.name).value("data_path") != "bridge":
+                    family = family_of(address)
+                    prefix = f"{address}/{32 if family == 4 else 128}"
+                    state.routes.setdefault((family, "main"), []).append(
+                        Route("unicast", prefix, "", "cali-assumed", "", 0, NOWHERE)
+                    )
+
+
+def _servers(state: NodeState, expected: Expected) -> None:
+    state.layers["ipvsadm"] = "expected"
+    for key, server in expected.servers.items():
+        where = server.evidence[0] if server.evidence else NOWHERE
+        real = tuple(
+            RealServer(address, port, 1, "Masq", server.evidence[min(position + 1, len(server.evidence) - 1)])
+            for position, (address, port) in enumerate(server.real_servers)
+        )
+        state.virtual_servers[key] = VirtualServer(
+            *key, server.scheduler, server.persistence_s is not None, real, where
+        )
+
+
+def _sets(state: NodeState, expected: Expected) -> None:
+    state.layers["ipset"] = "expected"
+    for name, (kind, members) in expected.sets.items():
+        state.sets[name] = IpSet(name, kind, tuple(_member(kind, text_) for text_ in members), NOWHERE)
+
+
+def _member(kind: str, member: str) -> Member:
+    if kind == "bitmap:port":
+        return Member("", "", int(member), int(member), "", False, NOWHERE)
+    fields = member.split(",")
+    protocol, port = "", None
+    if len(fields) > 1:
+        protocol, _, digits = fields[1].partition(":")
+        port = int(digits)
+    return Member(fields[0], protocol, port, port, fields[2] if len(fields) > 2 else "", False, NOWHERE)
+
+
+def _chains(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
+    """kube-proxy's rules and the CNI's masquerade rules; host firewalls are invisible."""
+    state.layers["iptables"] = "expected"
+    grouped: dict[tuple[int, str, str], list[ChainRule]] = {}
+    rules = [*expected.rules, *_cni_rules(snapshot, state)]
+    for table, chain, rule in rules:
+        grouped.setdefault((4, table, chain), []).append(ChainRule(parse_rule(rule), NOWHERE))
+    for name in ("KUBE-NODE-PORT", "KUBE-PROXY-FIREWALL", "KUBE-IPVS-OUT-FILTER", "KUBE-LOAD-BALANCER"):
+        for table in ("nat", "filter"):
+            grouped.setdefault((4, table, name), [])
+    for key, chain_rules in grouped.items():
+        state.chains[key] = Chain("ACCEPT" if key[2].isupper() and "-" not in key[2] else "", tuple(chain_rules))
+    state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
+
+
+def _cni_rules(snapshot: Snapshot, state: NodeState) -> list[tuple[str, str, str]]:
+    """flannel's ip-masq rules (pkg/ip-masq, iptables.go): the only CNI here whose rules repair Local traffic."""
+    if snapshot.regime(state.name).value("cni_masquerade") != "flannel":
+        return []
+    podnet = _flannel_network(snapshot)
+    own = ""
+    for row in records(snapshot["nodes"]):
+        if text(row["name"]) == state.name and parts(row["pod_cidrs"]):
+            own = parts(row["pod_cidrs"])[0]
+    if not podnet or not own:
+        return []
+    return [
+        ("nat", "POSTROUTING", f"-s {podnet} -d {podnet} -j RETURN"),
+        ("nat", "POSTROUTING", f"-s {podnet} ! -d 224.0.0.0/4 -j MASQUERADE --random-fully"),
+        ("nat", "POSTROUTING", f"! -s {podnet} -d {own} -j RETURN"),
+        ("nat", "POSTROUTING", f"! -s {podnet} -d {podnet} -j MASQUERADE --random-fully"),
+    ]
+
+
+def _flannel_network(snapshot: Snapshot) -> str:
+    import json
+
+    for row in records(snapshot["configmaps"]):
+        if text(row["key"]) == "net-conf.json":
+            try:
+                loaded = json.loads(text(row["value"]))
+            except ValueError:
+                continue
+            if isinstance(loaded, dict) and isinstance(loaded.get("Network"), str):
+                return str(loaded["Network"])
+    return ""

@@ -1,0 +1,299 @@
+"""One node's forwarding state as the walker needs it: indexed, whichever layer (captured or expected) it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analyzer.evidence import Evidence
+from analyzer.forwarding.addresses import contains, family_of, network
+from analyzer.parsers.iptables_rule import Rule
+
+Layer = Literal["captured", "expected", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    interface: str
+    ifindex: int
+    address: str
+    prefix_len: int
+    scope: str
+    secondary: bool
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    type: str
+    dst: str
+    gateway: str
+    interface: str
+    prefsrc: str
+    metric: int
+    evidence: Evidence
+
+    @property
+    def length(self) -> int:
+        return network(self.dst)[3]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    priority: int
+    inverted: bool
+    src: str
+    dst: str
+    iif: str
+    oif: str
+    fwmark: int | None
+    fwmask: int
+    action: str
+    table: str
+    evidence: Evidence
+
+    def matches(self, src: str, dst: str, iif: str, oif: str, mark: int) -> bool:
+        hit = (
+            (not self.src or contains(self.src, src))
+            and (not self.dst or contains(self.dst, dst))
+            and (not self.iif or self.iif == iif)
+            and (not self.oif or self.oif == oif)
+            and (self.fwmark is None or mark & self.fwmask == self.fwmark)
+        )
+        return hit != self.inverted
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    address: str
+    port: int
+    weight: int
+    forwarding: str
+    evidence: Evidence
+    active: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualServer:
+    protocol: str
+    address: str
+    port: int
+    scheduler: str
+    persistent: bool
+    real_servers: tuple[RealServer, ...]
+    evidence: Evidence
+
+    @property
+    def live(self) -> tuple[RealServer, ...]:
+        return tuple(server for server in self.real_servers if server.weight > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    address: str
+    protocol: str
+    port: int | None
+    port_end: int | None
+    address2: str
+    nomatch: bool
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class IpSet:
+    """An ipset and its members, hashed by the parts that are compared for equality."""
+
+    name: str
+    type: str
+    members: tuple[Member, ...]
+    evidence: Evidence
+    index: dict[tuple[object, ...], Member] = field(default_factory=dict, compare=False)
+    prefixes: list[Member] = field(default_factory=list, compare=False)
+
+    def __post_init__(self) -> None:
+        for member in self.members:
+            prefix = "/" in member.address or "/" in member.address2
+            ranged = member.port is not None and member.port_end not in (None, member.port)
+            if prefix or ranged or member.nomatch or self.type.startswith(("hash:net", "list:")):
+                self.prefixes.append(member)
+            else:
+                key = (member.address or None, member.protocol or None, member.port, member.address2 or None)
+                self.index[key] = member
+
+    def find(self, address: str, protocol: str, port: int | None, address2: str) -> Member | None:
+        """The member that matches, honouring the set's type; `nomatch` members win as in ipset."""
+        kind = self.type
+        has_port = "port" in kind
+        key = (
+            None if kind.startswith("bitmap:port") else address,
+            protocol if has_port and not kind.startswith("bitmap:port") else None,
+            port if has_port else None,
+            address2 if kind.count(",") == 2 and not kind.endswith(",net") else None,
+        )
+        hit = self.index.get(key)
+        best: tuple[int, Member] | None = None
+        for member in self.prefixes:
+            if member.address and not contains(member.address, address):
+                continue
+            if has_port:
+                if member.protocol and member.protocol != protocol:
+                    continue
+                last = member.port_end if member.port_end is not None else member.port
+                if port is None or member.port is None or last is None or not member.port <= port <= last:
+                    continue
+            if member.address2 and not contains(member.address2, address2):
+                continue
+            length = network(member.address)[3] + network(member.address2)[3]
+            if best is None or length > best[0] or (length == best[0] and member.nomatch):
+                best = (length, member)
+        if best is not None and (hit is None or best[1].nomatch):
+            return None if best[1].nomatch else best[1]
+        return hit
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRule:
+    rule: Rule
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    policy: str
+    rules: tuple[ChainRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    protocol: str
+    address: str
+    port: int
+    process: str
+    scope_interface: str
+    evidence: Evidence
+
+    def accepts(self, protocol: str, address: str, port: int) -> bool:
+        """Whether a packet to address:port meets this socket; a dual-stack wildcard serves IPv4 too."""
+        if self.protocol != protocol or self.port != port:
+            return False
+        if self.address in ("*", "::"):  # net.ipv6.bindv6only=0, the kernel's default; v6only is not shown
+            return True
+        if self.address == "0.0.0.0":  # noqa: S104 - compared, not bound
+            return family_of(address) == 4
+        return self.address == address
+
+
+@dataclass
+class NodeState:
+    """Everything the walker reads of one node. `layers` tells for each input where it comes from; absent = no knowledge."""
+
+    name: str
+    layers: dict[str, Layer] = field(default_factory=dict)
+    addresses: tuple[InterfaceAddress, ...] = ()
+    masters: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    local: dict[str, tuple[str, str, Evidence]] = field(default_factory=dict)
+    """Local address -> (interface, preferred source, evidence)."""
+    routes: dict[tuple[int, str], list[Route]] = field(default_factory=dict)
+    rules: dict[int, list[PolicyRule]] = field(default_factory=dict)
+    virtual_servers: dict[tuple[str, str, int], VirtualServer] = field(default_factory=dict)
+    fwmark_servers: bool = False
+    sets: dict[str, IpSet] = field(default_factory=dict)
+    chains: dict[tuple[int, str, str], Chain] = field(default_factory=dict)
+    """(family, table, chain) -> chain."""
+    listeners: tuple[Listener, ...] = ()
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    incomplete: frozenset[str] = frozenset()
+    """Captures that were filtered or cut: absence of a row proves nothing."""
+    iptables_tables: frozenset[tuple[int, str]] = frozenset()
+    node_port_sockets: bool = False
+    """kube-proxy of this version holds a socket on each nodePort (up to 1.23), seen or not in the process column."""
+
+    def has(self, what: str) -> bool:
+        return what in self.layers
+
+    def sysctl(self, key: str, default: str) -> str:
+        return self.sysctls.get(key, default)
+
+    def is_local(self, address: str) -> bool:
+        if address in self.local:
+            return True
+        return any(
+            route.type == "local" and contains(route.dst, address)
+            for route in self.routes.get((family_of(address), "local"), ())
+            if route.length < (32 if family_of(address) == 4 else 128)
+        )
+
+    def local_evidence(self, address: str) -> tuple[Evidence, ...]:
+        entry = self.local.get(address)
+        return (entry[2],) if entry else ()
+
+    def lookup(
+        self, dst: str, *, src: str = "", iif: str = "", oif: str = "", mark: int = 0, skip_local: bool = False
+    ) -> Route | None:
+        """The route the kernel picks: policy rules in order, longest prefix, lowest metric. None = no route.
+
+        A blackhole, unreachable or prohibit route is returned as such (see its `type`); throw continues with the
+        next rule (`ip-rule(8)`, fib_rules).
+        """
+        family = family_of(dst)
+        for rule in self.rules.get(family, ()):
+            if not rule.matches(src, dst, iif, oif, mark):
+                continue
+            if rule.action in ("blackhole", "unreachable", "prohibit"):
+                return Route(rule.action, dst, "", "", "", 0, rule.evidence)
+            if rule.action != "lookup" or (skip_local and rule.table == "local"):
+                continue
+            found = self.lookup_table(family, rule.table, dst)
+            if found is not None and found.type != "throw":
+                return found
+        return None
+
+    def lookup_table(self, family: int, table: str, dst: str) -> Route | None:
+        best: Route | None = None
+        for route in self.routes.get((family, table), ()):
+            if contains(route.dst, dst) and (
+                best is None or (route.length, -route.metric) > (best.length, -best.metric)
+            ):
+                best = route
+        return best
+
+    def interface_addresses(self, interface: str, family: int = 4) -> list[InterfaceAddress]:
+        return [
+            entry for entry in self.addresses if entry.interface == interface and family_of(entry.address) == family
+        ]
+
+    def select_source(self, interface: str, towards: str) -> str:
+        """The address MASQUERADE uses: inet_select_addr(out, next hop, universe), net/ipv4/devinet.c.
+
+        Primary addresses of the interface with global scope, the one whose subnet holds the next hop first; an interface
+        without one borrows the first global address of any interface in index order.
+        """
+        family = family_of(towards)
+        usable = [
+            entry
+            for entry in self.addresses
+            if family_of(entry.address) == family and entry.scope in ("global", "site", "") and not entry.secondary
+        ]
+        own = [entry for entry in usable if entry.interface == interface]
+        for entry in own:
+            if contains(f"{entry.address}/{entry.prefix_len}", towards):
+                return entry.address
+        if own:
+            return own[0].address
+        others = sorted(usable, key=lambda entry: entry.ifindex)
+        return others[0].address if others else ""
+
+    def owns(self, address: str) -> bool:
+        return any(entry.address == address for entry in self.addresses)
+
+    def listener(self, protocol: str, address: str, port: int) -> Listener | None:
+        """The socket that answers: an exact address wins over a wildcard."""
+        hits = [one for one in self.listeners if one.accepts(protocol, address, port)]
+        hits.sort(key=lambda one: one.address != address)
+        return hits[0] if hits else None
+
+
+def index_listeners(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
+    return tuple(sorted(listeners, key=lambda one: (one.protocol, one.port, one.address, one.process)))

@@ -1,0 +1,176 @@
+"""The cluster as the walker sees it: nodes with their state, pods, load balancers, endpoints, who owns which address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from analyzer.evidence import Evidence
+from analyzer.forwarding.addresses import contains, family_of
+from analyzer.forwarding.state import NodeState
+from analyzer.snapshot.model import Snapshot
+
+HOST_STACK = frozenset({"veth", "bridge", "unknown"})
+"""Data paths whose packets cross the node's network stack in both directions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    namespace: str
+    name: str
+    node: str
+    ips: tuple[str, ...]
+    host_network: bool
+    ports: frozenset[tuple[str, int]]
+    ready: bool | None
+    data_path: str
+    evidence: Evidence
+
+    @property
+    def id(self) -> str:
+        return f"pod:{self.namespace}/{self.name}"
+
+    def ip(self, family: int) -> str:
+        return next((ip for ip in self.ips if family_of(ip) == family), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    service: str
+    address: str
+    port: int
+    protocol: str
+    node: str
+    ready: bool
+    serving: bool
+    terminating: bool
+    pod: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend of a load-balancer listener; `address` is what the packet is sent to, `node` empty outside the cluster."""
+
+    address: str
+    port: int
+    weight: int
+    kind: str
+    node: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class LbListener:
+    protocol: str
+    port: int
+    port_end: int
+    backends: tuple[Backend, ...] | None
+    """None: the documents do not say which backends it has."""
+    acl: str
+    description: str
+    evidence: Evidence
+    inferred: bool = False
+
+    @property
+    def transport(self) -> str:
+        return "udp" if self.protocol == "udp" else "tcp"
+
+    @property
+    def layer7(self) -> bool:
+        return self.protocol in ("http", "https", "tcpssl")
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    address: str
+    id: str
+    listeners: tuple[LbListener, ...]
+    complete: bool
+    """True when the cloud's own documents list its listeners: a port that is not there has none."""
+    evidence: Evidence
+
+    def listener(self, protocol: str, port: int) -> LbListener | None:
+        for one in self.listeners:
+            if one.transport == protocol and one.port <= port <= one.port_end:
+                return one
+        return None
+
+
+@dataclass
+class World:
+    """Everything outside a single node's state. Built once per snapshot; node states are built when first visited."""
+
+    snapshot: Snapshot
+    build_state: Callable[[str], NodeState]
+    node_names: tuple[str, ...]
+    pods: Mapping[str, Pod]
+    endpoints: Mapping[tuple[str, str, int], tuple[Endpoint, ...]]
+    load_balancers: Mapping[str, LoadBalancer]
+    node_addresses: Mapping[str, tuple[str, ...]]
+    """Addresses by which the network reaches a node, primary first."""
+    node_ports: frozenset[tuple[str, int]]
+    service_addresses: Mapping[str, tuple[tuple[str, str], ...]]
+    """VIP -> ((service, cluster-ip | external-ip | load-balancer), ...)"""
+    service_ports: Mapping[str, frozenset[tuple[str, int]]]
+    """VIP -> the (protocol, port) pairs that some Service serves on it."""
+    pod_networks: Mapping[str, tuple[str, ...]]
+    """Node -> its pod prefixes (spec.podCIDRs); empty where pods take addresses of the VPC."""
+    pods_known: bool = False
+    answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)
+    """(protocol, address, port) -> a conntrack entry that shows the socket answering."""
+    _states: dict[str, NodeState] = field(default_factory=dict)
+
+    def state(self, node: str) -> NodeState:
+        found = self._states.get(node)
+        if found is None:
+            found = self._states[node] = self.build_state(node)
+        return found
+
+    @cached_property
+    def pod_by_ip(self) -> Mapping[str, Pod]:
+        return {ip: pod for pod in self.pods.values() if not pod.host_network for ip in pod.ips}
+
+    @cached_property
+    def host_pods(self) -> Mapping[str, tuple[Pod, ...]]:
+        """Address -> hostNetwork pods with that address."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.pods.values():
+            if pod.host_network:
+                for ip in pod.ips:
+                    found.setdefault(ip, []).append(pod)
+        return {ip: tuple(pods) for ip, pods in found.items()}
+
+    @cached_property
+    def node_by_address(self) -> Mapping[str, str]:
+        owners: dict[str, str] = {}
+        for node, addresses in self.node_addresses.items():
+            for address in addresses:
+                owners.setdefault(address, node)
+        return owners
+
+    def node_for_pod_address(self, address: str) -> str:
+        """The node whose pod prefix holds the address (VPC route or overlay), empty if none."""
+        for node, prefixes in self.pod_networks.items():
+            if any(contains(prefix, address) for prefix in prefixes):
+                return node
+        return ""
+
+    def primary(self, node: str, family: int) -> str:
+        return next((ip for ip in self.node_addresses.get(node, ()) if family_of(ip) == family), "")
+
+    def endpoint(self, address: str, port: int, protocol: str) -> tuple[Endpoint, ...]:
+        return self.endpoints.get((protocol, address, port), ())
+
+    def listens(self, pod: Pod, protocol: str, address: str, port: int) -> bool | None:
+        """Whether the pod answers there.
+
+        A ready endpoint, a declared port of a ready pod, or a connection conntrack saw answered say yes; nothing in a bundle
+        says no, so everything else is open.
+        """
+        if any(one.ready for one in self.endpoint(address, port, protocol)):
+            return True
+        if (protocol, address, port) in self.answered:
+            return True
+        return True if pod.ready and (protocol, port) in pod.ports else None

@@ -1,0 +1,199 @@
+"""Which form a member has, and running its parser.
+
+Every module of this package may declare ``FORMS: tuple[Form, ...]``. Content decides, because files named after one
+command hold another one's output often enough; the name breaks ties and serves empty captures.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+
+import analyzer.parsers as package
+from analyzer.parsers import envelope, transcript
+from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
+from analyzer.tables import TABLES
+
+
+@cache
+def forms() -> tuple[Form, ...]:
+    """All forms of the package, sorted by name (the last tie-break)."""
+    found: list[Form] = []
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name != "registry":
+            found.extend(getattr(importlib.import_module(f"{package.__name__}.{module.name}"), "FORMS", ()))
+    return tuple(sorted(found, key=lambda form: form.name))
+
+
+@cache
+def form(name: str) -> Form:
+    """The form with that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {known.name: known for known in forms()}[name]
+
+
+@cache
+def _name_pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _named(name: str, among: Iterable[Form] | None = None) -> list[tuple[int, Form]]:
+    """Forms whose name patterns match, longest match first."""
+    hits: list[tuple[int, Form]] = []
+    for known in forms() if among is None else among:
+        spans = [match.end() - match.start() for p in known.names if (match := _name_pattern(p).search(name))]
+        if spans:
+            hits.append((max(spans), known))
+    return sorted(hits, key=lambda hit: (-hit[0], hit[1].name))
+
+
+def _choose(head: Head) -> Form | None:
+    """The form with the best score; among equals the one whose name fits best."""
+    scored = [(score, known) for known in forms() if (score := known.sniff(head)) > 0]
+    if scored:
+        best = max(score for score, _ in scored)
+        equal = [known for score, known in scored if score == best]
+        named = _named(head.name, equal) if len(equal) > 1 else []
+        return named[0][1] if named else equal[0]
+    if not any(line.strip() for line in head.lines):
+        named = _named(head.name)
+        return named[0][1] if named else None
+    return None
+
+
+def identify(data: bytes, path: str) -> tuple[Form | None, ...]:
+    """The form of each piece of a member; one piece unless the member is a transcript of several commands."""
+    return tuple(_choose(envelope.head(piece.data, path)) for piece in transcript.pieces(data))
+
+
+def parse_member(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
+    """Parse a member with the form(s) found in it; an empty list when nothing recognises it.
+
+    Error text instead of output gives a failed `Parsed` (note `error-text`) of the form the name or the text suggests:
+    never an empty table, which would be knowledge. Content that no form recognises under a name that promises one is
+    failed too (note `unusable`).
+    """
+    pieces = transcript.pieces(data)
+    if len(pieces) == 1:
+        return _single(data, path)
+    results: list[tuple[Form, Parsed]] = []
+    commands: list[str] = []
+    hosts: list[str] = []
+    strays: list[ParseNote] = []
+    stray_blank = stray_furniture = 0
+    for piece in pieces:
+        head = envelope.head(piece.data, path)
+        known = _choose(head) if any(line.strip() for line in head.lines) else _by_command(piece.command)
+        failed = envelope.error_text(head.lines) if known is None else ""
+        if failed:
+            known = _by_command(piece.command)
+        if known is None:
+            opened = envelope.lines(piece.data)
+            stray_furniture += len(opened.furniture)
+            for number, text in opened.pairs:
+                if text.strip():
+                    strays.append(ParseNote(piece.first + number - 1, "unparsed", text.strip()[:200], "no known form"))
+                else:
+                    stray_blank += 1
+            continue
+        padded = piece.padded()
+        parsed = failure(known, padded, "error-text", failed) if failed else known.parse(padded, path)
+        count = parsed.lines
+        pad = piece.first - 1
+        parsed = replace(
+            parsed,
+            lines=replace(count, total=count.total - pad, blank=count.blank - pad),
+            facts={
+                "command": piece.command,
+                "first": str(piece.first),
+                **({"host": piece.host} if piece.host else {}),
+                **parsed.facts,
+            },
+        )
+        if piece.host and hosts and piece.host not in hosts:
+            note = ParseNote(
+                piece.first, "second-host", piece.command, f"output of {piece.host}, before of {hosts[-1]}"
+            )
+            parsed = replace(parsed, notes=(note, *parsed.notes))
+        if piece.host:
+            hosts.append(piece.host)
+        for index, (earlier, old) in enumerate(results):
+            same_host = old.facts.get("host", "") == parsed.facts.get("host", "")
+            if earlier is known and same_host and commands[index] == piece.command and parsed.state != "failed":
+                parsed = _superseding(parsed, old, piece.first)
+                del results[index], commands[index]
+                break
+        results.append((known, parsed))
+        commands.append(piece.command)
+    stray_total = len(strays) + stray_blank + stray_furniture
+    if results and stray_total:
+        known, parsed = results[0]
+        count = parsed.lines
+        lines = replace(
+            count,
+            total=count.total + stray_total,
+            blank=count.blank + stray_blank,
+            furniture=count.furniture + stray_furniture,
+            noted=count.noted + len(strays),
+        )
+        notes = tuple(sorted((*parsed.notes, *strays), key=lambda note: note.line))
+        results[0] = (known, replace(parsed, lines=lines, notes=notes))
+    return results
+
+
+def _single(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
+    head = envelope.head(data, path)
+    known = _choose(head)
+    if known is not None:
+        return [(known, known.parse(data, path))]
+    failed = envelope.error_text(head.lines)
+    named = _named(head.name) or (_named(failed.lower()) if failed else [])
+    if not named:
+        return []
+    if failed:
+        return [(named[0][1], failure(named[0][1], data, "error-text", failed))]
+    first = next((line.strip() for line in head.lines if line.strip()), "")
+    return [(named[0][1], failure(named[0][1], data, "unusable", first[:200]))]
+
+
+def _by_command(command: str) -> Form | None:
+    """The form of a command's empty or failed output."""
+    named = _named(re.sub(r"[^a-z0-9]+", "-", command.lower()).strip("-"))
+    return named[0][1] if named else None
+
+
+def _superseding(parsed: Parsed, old: Parsed, line: int) -> Parsed:
+    """The later run of a command on a host: the earlier one is not summed, its lines stay in the account."""
+    first = int(old.facts.get("first", "1"))
+    note = ParseNote(first, "repeated", old.facts.get("command", ""), f"captured again from line {line} on")
+    one, other = old.lines, parsed.lines
+    counts = LineCount(
+        one.total + other.total,
+        one.blank + other.blank,
+        one.rows + other.rows,
+        one.furniture + other.furniture,
+        one.noted + other.noted,
+    )
+    return replace(parsed, lines=counts, notes=(note, *old.notes, *parsed.notes))
+
+
+def failure(known: Form, data: bytes, reason: Reason, text: str) -> Parsed:
+    """A capture that gives no knowledge: no rows, one note, every non-blank line accounted for."""
+    rows = envelope.number_lines(envelope.decode(data))
+    filled = [number for number, line in rows if line.strip()]
+    note = ParseNote(filled[0] if filled else 1, reason, text.strip()[:200])
+    return Parsed(
+        tables={name: TABLES[name].empty() for name in known.tables},
+        notes=(note,),
+        lines=LineCount(len(rows), len(rows) - len(filled), 0, 0, len(filled)),
+        state="failed",
+        complete=False,
+        detail=text.strip()[:200],
+    )

@@ -1,0 +1,1 @@
+"""Fix cards, one module each. A module's `CARDS` maps card ids to builders; adding a card is adding a file."""

@@ -1,0 +1,81 @@
+"""F15: repair the way from outside: endpoints, candidate nodes, health checks, access rules.
+
+**Helps** when the load balancer has no backend it may use. What to change depends on the cause; the snapshot names what it can.
+"""
+
+from __future__ import annotations
+
+from analyzer.remedies import sources
+from analyzer.remedies.case import Case, ready_endpoints
+from analyzer.remedies.cluster import LABEL_LB_ID
+from analyzer.remedies.effects import Effects
+from analyzer.remedies.model import Change, Remedy
+from analyzer.remedies.profiles import CLB
+from analyzer.remedies.words import cloud_id, command, endpoint, kubectl, lines, listed
+from analyzer.snapshot.objects import number, records, text
+
+
+def build(case: Case) -> Remedy | None:
+    """For Services of type LoadBalancer: what hinders the backends, and where to look."""
+    services = case.balanced
+    if not services:
+        return None
+    nodes = case.cluster.nodes
+    excluded = [node for node in nodes if node.excluded_by]
+    empty = [service.id for service in services if service.endpoints_known and not ready_endpoints(service)]
+    not_ready = [node.name for node in nodes if node.ready is False]
+    changes: list[Change] = []
+    removable = [(node.name, label) for node in excluded for label in node.excluded_by if "/" in label]
+    if removable:
+        changes.append(
+            lines(
+                *(command("kubectl", "label", f"node/{name}", f"{label}-") for name, label in removable[:20]),
+                title="change.remove-exclusion",
+            )  # fmt: skip
+        )
+    for service in services[:4]:
+        look = [
+            kubectl(
+                service.namespace, "get", "endpointslices", f"--selector=kubernetes.io/service-name={service.name}"
+            ),
+            kubectl(service.namespace, "get", "events", f"--field-selector=involvedObject.name={service.name}"),
+        ]
+        label = service.annotation("loadbalancer-backend-label")
+        if label:
+            look.append(command("kubectl", "get", "nodes", f"--selector={label}"))
+        changes.append(lines(*look, title="change.read-cause"))
+    changes.append(lines("iptables-save | grep -F 100.64.", title="change.look-at-node"))
+    abnormal = _abnormal(case)
+    effects = Effects().add("depends-on-cause")
+    values = {
+        "services": listed(service.id for service in services), "excluded": listed(node.name for node in excluded),
+        "not_ready": listed(not_ready), "empty": listed(empty), "abnormal": listed(abnormal),
+    }  # fmt: skip
+    return Remedy(
+        "F15", values, tuple(changes), (), tuple(effects.slugs), _health(case),
+        (sources.SLB_BACKENDS, sources.SLB_LOOPBACK),
+    )  # fmt: skip
+
+
+def _abnormal(case: Case) -> list[str]:
+    ids = {service.labels.get(LABEL_LB_ID) for service in case.balanced} - {None}
+    return [
+        f"{text(row['server_ip']) or text(row['server_id'])}:{number(row['port']) or '?'} ({number(row['listener_port'])})"
+        for row in records(case.snapshot["lb_health"])
+        if text(row["status"]) == "abnormal" and (not text(row["lb_id"]) or text(row["lb_id"]) in ids)
+    ]
+
+
+def _health(case: Case) -> tuple[Change, ...]:
+    commands = [
+        command("aliyun", "slb", "DescribeHealthStatus", "--RegionId", cloud_id(case.cluster.region, "<region>"),
+                "--LoadBalancerId", cloud_id(service.labels.get(LABEL_LB_ID, ""), "<load-balancer-id>"))
+        for service in case.balanced
+        if case.profile(service) is CLB
+    ]  # fmt: skip
+    dials = [endpoint(vip, port) for vip in case.vips for _, port in sorted(case.world.service_ports.get(vip, ()))]
+    outside = [Change("text", "\n".join(dials[:8]), "change.dial-outside")] if dials else []
+    return (*([lines(*commands, title="change.cloud-health")] if commands else []), *outside)
+
+
+CARDS = {"F15": build}

@@ -1,0 +1,94 @@
+"""F16: let kube-proxy program the node anew, and remove what it no longer owns.
+
+**Helps** where the node does not hold what the objects ask for: a missing virtual server, an old real server, a binding
+that nobody publishes any more. **Does not help** when kube-proxy would do the same again; read its log first.
+"""
+
+from __future__ import annotations
+
+from analyzer.remedies import sources
+from analyzer.remedies.case import Case
+from analyzer.remedies.cluster import version
+from analyzer.remedies.effects import Effects
+from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.words import command, ipvs_server, kubectl, lines, listed
+from analyzer.snapshot.objects import number, records, text
+
+
+def build(case: Case) -> Remedy | None:
+    """For the nodes of the finding; cleaning only for addresses that no object asks for."""
+    nodes = case.nodes
+    if not nodes:
+        return None
+    pods = case.cluster.kube_proxy_pods
+    found = {node: pods[node] for node in nodes if node in pods}
+    unknown = [node for node in nodes if node not in pods]
+    finders = [
+        kubectl("kube-system", "get", "pods", f"--field-selector=spec.nodeName={node}", "--output=name")
+        for node in unknown
+    ]
+    changes: list[Change] = []
+    if found:
+        logs = (kubectl(namespace, "logs", "--tail=200", f"pod/{name}") for namespace, name in found.values())
+        changes.append(lines(*logs, title="change.read-log"))
+        restarts = (kubectl(namespace, "delete", f"pod/{name}") for namespace, name in found.values())
+        changes.append(lines(*restarts, title="change.restart"))
+    if finders:
+        changes.append(lines(*finders, title="change.find-proxy-pod"))
+    left, cleaning = _left_over(case)
+    effects = Effects().add("brief-sync-gap")
+    if cleaning:
+        changes.append(lines(*cleaning, title="change.clean-left-over"))
+        effects.add("old-connections-cut")
+    state = Prerequisite(
+        "kube-proxy-pod-known", "met" if not unknown else "unknown", {"nodes": listed(unknown or nodes)}
+    )
+    looks = [command("ipvsadm", "-Ln", *ipvs_server(t.address, t.port, t.protocol)) for t in case.targets[:6]]
+    return Remedy(
+        "F16", {"nodes": listed(nodes), "left_over": listed(left)}, tuple(changes), (state,), tuple(effects.slugs),
+        (lines("ip addr show dev kube-ipvs0", *looks, title="change.look-at-node"),), (sources.WHY_BOUND,),
+    )  # fmt: skip
+
+
+def _left_over(case: Case) -> tuple[list[str], list[str]]:
+    """Addresses on kube-ipvs0 that no Service owns, of those the finding is about, and the commands that remove them.
+
+    Without the Services of the cluster nothing is known to be left over. An excluded range (`ipvs.excludeCIDRs`) is
+    somebody else's, but whoever owns it does not use kube-ipvs0.
+    """
+    if "services" not in case.snapshot.captured.get("", {}):
+        return [], []
+    about = set(case.addresses)
+    found: dict[str, int] = {}
+    commands: dict[str, None] = {}
+    for node in case.nodes:
+        tables = case.snapshot.by_node.get(node, {})
+        held = tables.get("addresses")
+        rows = records(held[held["interface"] == "kube-ipvs0"]) if held is not None else []
+        for row in rows:
+            address = text(row["address"])
+            if not address or (about and address not in about) or _owned(case, address):
+                continue
+            found[address] = number(row["prefix_len"]) or (128 if ":" in address else 32)
+    for address, length in found.items():
+        for node in case.nodes:
+            servers = case.snapshot.by_node.get(node, {}).get("virtual_servers")
+            for row in records(servers[servers["address"] == address]) if servers is not None else ():
+                port = number(row["port"])
+                if port is not None:
+                    server = ipvs_server(address, port, text(row["protocol"]))
+                    commands[command("ipvsadm", "-D", *server)] = None
+        commands[command("ip", "addr", "del", f"{address}/{length}", "dev", "kube-ipvs0")] = None
+    return list(found), list(commands)
+
+
+def _owned(case: Case, address: str) -> bool:
+    """Whether some Service asks for the address. ``ipMode: Proxy`` counts from kube-proxy 1.30 on; before, it is bound."""
+    kinds = {kind for _, kind in case.world.service_addresses.get(address, ())}
+    if not kinds:
+        return False
+    honoured = all(version(value) >= (1, 30) for value in case.cluster.proxy_versions.values())
+    return bool(kinds - {"load-balancer"}) or bool(case.binders(address)) or not honoured
+
+
+CARDS = {"F16": build}

@@ -1,0 +1,21 @@
+"""Where the advice comes from: pages of the vendors and of Kubernetes."""
+
+ACK_CLB = "https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/add-annotations-to-the-yaml-file-of-a-service-to-configure-clb-instances"
+ACK_LB_NOTES = "https://help.aliyun.com/en/ack/ack-managed-and-ack-dedicated/user-guide/considerations-for-configuring-a-loadbalancer-type-service-1"
+ACK_REUSE = "https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/use-an-existing-slb-instance-to-expose-an-application"
+ACK_NLB = "https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/configure-nlb-instances-by-using-annotations"
+ACK_135 = (
+    "https://www.alibabacloud.com/help/en/ack/ack-managed-and-ack-dedicated/user-guide/kubernetes-1-35-release-notes"
+)
+SLB_LOOPBACK = "https://www.alibabacloud.com/help/en/slb/why-am-i-unable-to-access-an-slb-instance"
+SLB_BACKENDS = "https://www.alibabacloud.com/help/en/slb/classic-load-balancer/user-guide/faq-about-backend-servers"
+SLB_LAYERS = "https://alibabacloud.com/help/en/doc-detail/85940.html"
+TRAFFIC_POLICY = "https://kubernetes.io/docs/concepts/services-networking/service-traffic-policy/"
+LOCAL_FALLBACK = "https://github.com/kubernetes/kubernetes/pull/97081"
+IPVS_FILTER = "https://github.com/kubernetes/kubernetes/pull/108460"
+LOCAL_NODE_PORT = "https://github.com/kubernetes/kubernetes/issues/125167"
+WHY_BOUND = "https://github.com/kubernetes/kubernetes/issues/66607"
+KEP_IP_MODE = "https://github.com/kubernetes/enhancements/issues/1860"
+KEP_IPVS = "https://github.com/kubernetes/enhancements/issues/5495"
+IPVS_TO_NFTABLES = "https://discuss.kubernetes.io/t/how-to-migrate-from-ipvs-to-nftables/33925"
+TERWAY_SYMMETRIC = "https://github.com/AliyunContainerService/terway"

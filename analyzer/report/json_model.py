@@ -1,0 +1,262 @@
+"""The shape of the JSON report, ``ipvscope-report/1``: what is declared here is the schema (`docs/report.schema.json`).
+
+Ids and values are stable; `title` and `text` are the same words as in the other formats and follow the chosen language.
+Adding a field keeps the version; removing or changing one raises it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = "ipvscope-report/1"
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """What made the report."""
+
+    name: str
+    version: str
+
+
+class Input(msgspec.Struct, frozen=True):
+    """What was analysed. `digest` is the SHA-256 over the members' paths and contents."""
+
+    source: str
+    layout: str
+    digest: str
+    nodes: list[str]
+    services: int
+
+
+class Cells(msgspec.Struct, frozen=True):
+    """Connections of the matrix by what became of them; `bad` is everything between ok and unknown."""
+
+    total: int
+    ok: int
+    bad: int
+    unknown: int
+    captured: int
+    inferred: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Findings per severity, and the cells of the matrix."""
+
+    severities: dict[str, int]
+    cells: Cells
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A line of the bundle: `line` counts from 1, 0 means the whole file. `text` quotes it (at most 240 characters)."""
+
+    file: str
+    line: int
+    text: str
+    node: str
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One fact of a node's regime; `value` is "unknown" when nothing tells it."""
+
+    value: str
+    how: Literal["state", "object", "version", "assumed"]
+    evidence: list[Place]
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """One member of the bundle. `node` is empty for cluster-wide members; `complete` is false when it was cut."""
+
+    file: str
+    node: str
+    capture: str
+    state: str
+    complete: bool
+    rows: int
+    notes: int
+    detail: str
+
+
+class Vantage(msgspec.Struct, frozen=True):
+    """Where a client is: a column of the matrix."""
+
+    source: str
+    kind: str
+    node: str
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is dialled: a row of the matrix."""
+
+    target: str
+    kind: str
+    service: str
+    node: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a client sees."""
+
+    outcome: str
+    outcomes: list[str]
+    servers: list[str]
+    seen_source_ips: list[str]
+    mechanism: str
+    mechanisms: list[str]
+    confidence: str
+    missing: list[str]
+    layer: str
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """`cells[row][column]` is an index into `verdicts`, or -1 where nothing was walked."""
+
+    targets: list[Target]
+    vantages: list[Vantage]
+    verdicts: list[Verdict]
+    cells: list[list[int]]
+    left_out: list[str]
+
+
+class Packet(msgspec.Struct, frozen=True):
+    """Addresses, ports and mark at one place."""
+
+    protocol: str
+    src: str
+    sport: int
+    dst: str
+    dport: int
+    mark: int
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One thing that happened; `packet` is the state after it."""
+
+    slug: str
+    hook: str
+    text: str
+    values: dict[str, str]
+    packet: Packet
+    evidence: list[Place]
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """A visit to one place."""
+
+    place: str
+    direction: Literal["request", "reply"]
+    steps: list[Step]
+
+
+class Path(msgspec.Struct, frozen=True):
+    """One way the connection can go."""
+
+    outcome: str
+    mechanism: str
+    text: str
+    server: str
+    also: list[str]
+    seen_source: str
+    share: float
+    confidence: str
+    inferred: bool
+    missing: list[str]
+    hops: list[Hop]
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """A connection, its verdict, and the paths it can take."""
+
+    source: str
+    target: str
+    verdict: Verdict
+    paths: list[Path]
+
+
+class Prerequisite(msgspec.Struct, frozen=True):
+    """A condition of a remedy, checked against the bundle."""
+
+    slug: str
+    state: Literal["met", "not-met", "unknown"]
+    text: str
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Something to apply or to run."""
+
+    kind: Literal["command", "yaml", "text"]
+    title: str
+    body: str
+
+
+class SideEffect(msgspec.Struct, frozen=True):
+    """What else a remedy changes."""
+
+    slug: str
+    text: str
+
+
+class Remedy(msgspec.Struct, frozen=True):
+    """A fix card, filled. `usable` is false when a prerequisite is not met."""
+
+    card: str
+    title: str
+    text: str
+    usable: bool
+    partial: bool
+    prerequisites: list[Prerequisite]
+    changes: list[Change]
+    side_effects: list[SideEffect]
+    verify: list[Change]
+    sources: list[str]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """(`rule`, `about`) is stable between runs."""
+
+    rule: str
+    about: str
+    severity: Literal["critical", "warning", "notice", "info"]
+    title: str
+    text: str
+    values: dict[str, str]
+    confidence: str
+    situation: str
+    nodes: list[str]
+    services: list[str]
+    vantages: list[str]
+    targets: list[str]
+    evidence: list[Place]
+    example: Trace | None
+    remedies: list[Remedy]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A rule that could not be decided."""
+
+    rule: str
+    missing: list[str]
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """Lines that could not be taken as they stand: how many, by reason, by file."""
+
+    total: int
+    reasons: dict[str, dict[str, int]]
+
+
+class Report(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
+    """The whole report."""
+
+    schema_: Literal["ipvscope-report/1"]
+    language: str
+    tool: Tool
+    input: Input
+    summary: Summary
+    findings: list[Finding]
+    skipped: list[Skipped]
+    matrix: Matrix
+    regimes: dict[str, dict[str, Fact]]
+    captures: list[Capture]
+    notes: Notes

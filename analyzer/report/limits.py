@@ -1,0 +1,43 @@
+"""How much of everything a report shows; what is left out is always counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one medium. Full findings come first, then one-liners, then a number."""
+
+    full_findings: int
+    listed_findings: int
+    names: int
+    """Names shown before the rest is folded away."""
+    hidden_names: int
+    """Names in the fold; a fold cannot be opened on paper."""
+    evidence: int
+    pictures: int
+    """Paths drawn for one finding."""
+    steps: int
+    step_quotes: int
+    change_lines: int
+    nodes: int
+    """Rows of the coverage table."""
+    groups: int
+    """Groups of nodes with equal regime."""
+    notes_per_file: int
+    notes: int
+    rows: int
+    """Rows of one appendix table."""
+    cell: int
+    """Characters of one table cell."""
+
+
+SCREEN = Limits(
+    full_findings=500, listed_findings=2000, names=12, hidden_names=400, evidence=20, pictures=3, steps=60,
+    step_quotes=4, change_lines=400, nodes=200, groups=12, notes_per_file=50, notes=1000, rows=200, cell=400,
+)  # fmt: skip
+PAPER = Limits(
+    full_findings=60, listed_findings=240, names=12, hidden_names=0, evidence=8, pictures=1, steps=24, step_quotes=1,
+    change_lines=70, nodes=60, groups=6, notes_per_file=10, notes=60, rows=60, cell=120,
+)  # fmt: skip

@@ -1,0 +1,38 @@
+"""Render one page of HTML, read from standard input, to a PDF on standard output.
+
+Runs as its own process: WeasyPrint does not give its memory back, and a limit on time and memory can be set here.
+Nothing is fetched: every address a page could name is refused.
+
+Exit codes: 0 done, 3 WeasyPrint or a library of it is missing, 4 the page could not be rendered.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import Any, NoReturn
+
+CPU_S = 300
+MEMORY = 4 << 30
+
+
+def _refuse(url: str, *_: Any, **__: Any) -> NoReturn:
+    raise ValueError(f"a report loads nothing: {url[:80]}")
+
+
+def main(identifier: str) -> int:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    page = sys.stdin.buffer.read().decode("utf-8")
+    document = weasyprint.HTML(string=page, url_fetcher=_refuse, base_url=None).render()
+    sys.stdout.buffer.write(document.write_pdf(pdf_identifier=identifier.encode("ascii")) or b"")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,188 @@
+"""Findings as the report shows them: sentences, evidence with quotes, pictures of paths, remedies in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from analyzer.findings.model import Finding
+from analyzer.remedies.model import Change, Remedy
+from analyzer.report.analysis import Analysis
+from analyzer.report.limits import Limits
+from analyzer.report.messages import Messages
+from analyzer.report.plain import clean, clean_block, cut
+from analyzer.report.view_trace import Quote, TraceView, quotes, trace_view
+
+_LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]{1,2000}")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A list of names: the first ones, the folded ones, and how many are not in the report at all."""
+
+    shown: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    more: int = 0
+
+    @property
+    def rest(self) -> int:
+        return len(self.hidden) + self.more
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """A command or document to copy."""
+
+    kind: str
+    title: str
+    body: str
+    lines_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A prerequisite with its mark."""
+
+    state: str
+    mark: str
+    label: str
+    text: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a remedy comes from; `url` is empty unless the text is a plain web address."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemedyView:
+    """A fix card, filled."""
+
+    card: str
+    title: Markup
+    text: Markup
+    usable: bool
+    partial: bool
+    changes: tuple[ChangeView, ...]
+    conditions: tuple[Condition, ...]
+    side_effects: tuple[Markup, ...]
+    verify: tuple[ChangeView, ...]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding in full. `node_indexes` point into the snapshot's node names, for the filter."""
+
+    anchor: str
+    rule: str
+    about: str
+    severity: str
+    severity_label: str
+    title: Markup
+    plain_title: str
+    text: Markup
+    confidence: str
+    confidence_label: str
+    situation: str
+    nodes: Names
+    services: Names
+    vantages: Names
+    targets: Names
+    node_indexes: tuple[int, ...]
+    evidence: tuple[Quote, ...]
+    evidence_left_out: int
+    trace: TraceView | None
+    remedies: tuple[RemedyView, ...]
+
+
+MARKS = {"met": "✓", "not-met": "✗", "unknown": "?"}
+
+
+def one_liner(finding: Finding, messages: Messages) -> str:
+    """The title without markup, cut for a line of a list."""
+    return cut(messages.text(f"finding.{finding.rule}.title", **finding.values).replace("`", ""), 240)
+
+
+def finding_views(analysis: Analysis, messages: Messages, limits: Limits) -> tuple[FindingView, ...]:
+    """The first findings, as many as the medium shows in full."""
+    index = {name: number for number, name in enumerate(analysis.snapshot.node_names)}
+    shown = analysis.findings.findings[: limits.full_findings]
+    return tuple(
+        replace(
+            _finding(analysis, finding, messages, limits),
+            anchor=f"f-{number}",
+            node_indexes=tuple(sorted(index[node] for node in finding.nodes if node in index)),
+        )
+        for number, finding in enumerate(shown, 1)
+    )
+
+
+def _finding(analysis: Analysis, finding: Finding, messages: Messages, limits: Limits) -> FindingView:
+    snapshot = analysis.snapshot
+    title = f"finding.{finding.rule}.title"
+    # Remedies that cannot be used come last; otherwise the order of the analysis stands.
+    remedies = sorted(analysis.remedies_of(finding), key=lambda remedy: not remedy.usable)
+    return FindingView(
+        anchor="",
+        rule=clean(finding.rule),
+        about=clean(finding.about),
+        severity=finding.severity,
+        severity_label=messages.text(f"severity.{finding.severity}"),
+        title=messages.html(title, **finding.values),
+        plain_title=one_liner(finding, messages),
+        text=messages.html(f"finding.{finding.rule}.text", **finding.values),
+        confidence=finding.confidence,
+        confidence_label=messages.text(f"confidence.{finding.confidence}"),
+        situation=clean(finding.situation),
+        nodes=_names(finding.nodes, limits),
+        services=_names(finding.services, limits),
+        vantages=_names(finding.vantages, limits),
+        targets=_names(finding.targets, limits),
+        node_indexes=(),
+        evidence=quotes(finding.evidence[: limits.evidence], snapshot, limits),
+        evidence_left_out=max(0, len(finding.evidence) - limits.evidence),
+        trace=trace_view(finding.example, messages, snapshot, limits) if finding.example else None,
+        remedies=tuple(_remedy(remedy, messages, limits) for remedy in remedies),
+    )
+
+
+def _names(names: Sequence[str], limits: Limits) -> Names:
+    cleaned = [cut(clean(name), limits.cell) for name in names]
+    # One more name is shorter than the words that would say there is one more.
+    first = limits.names if len(cleaned) > limits.names + 1 else len(cleaned)
+    hidden = cleaned[first : first + limits.hidden_names]
+    return Names(tuple(cleaned[:first]), tuple(hidden), len(cleaned) - first - len(hidden))
+
+
+def _remedy(remedy: Remedy, messages: Messages, limits: Limits) -> RemedyView:
+    return RemedyView(
+        card=clean(remedy.card),
+        title=messages.html(f"fix.{remedy.card}.title", **remedy.values),
+        text=messages.html(f"fix.{remedy.card}.text", **remedy.values),
+        usable=remedy.usable,
+        partial=remedy.partial,
+        changes=tuple(_change(change, limits) for change in remedy.changes),
+        conditions=tuple(
+            Condition(
+                item.state, MARKS[item.state], messages.text(f"report.check.{item.state}"),
+                messages.html(f"prerequisite.{item.slug}", **item.values),
+            )
+            for item in remedy.prerequisites
+        ),
+        side_effects=tuple(messages.html(f"side-effect.{slug}", **remedy.values) for slug in remedy.side_effects),
+        verify=tuple(_change(change, limits) for change in remedy.verify),
+        sources=tuple(Source(clean(text), text if _LINK.fullmatch(text) else "") for text in remedy.sources),
+    )  # fmt: skip
+
+
+def _change(change: Change, limits: Limits) -> ChangeView:
+    lines = clean_block(change.body).rstrip("\n").split("\n")
+    shown = "\n".join(cut(line, 2000) for line in lines[: limits.change_lines])
+    return ChangeView(change.kind, clean(change.title), shown, max(0, len(lines) - limits.change_lines))

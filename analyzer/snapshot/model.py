@@ -1,0 +1,125 @@
+"""The snapshot: every table of the cluster, the regime of each node, and the lines behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from analyzer.evidence import Evidence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analyzer.snapshot.objects import Objects
+
+How = Literal["state", "object", "version", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing known about a node and how: read off its tables, its objects, derived from a version, or assumed."""
+
+    value: str
+    how: How
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        return self.value != "unknown"
+
+
+UNKNOWN = Fact("unknown", "assumed")
+
+REGIME_KEYS = (
+    "proxy_mode",  # ipvs, iptables, nftables, none, unknown
+    "kubernetes_version",  # 1.28.3-aliyun.1
+    "kube_proxy_version",  # 1.28.3
+    "local_fallback",  # all: a Local server without local endpoint lists all of them; none: it is empty
+    "ipvs_filter",  # present, absent: KUBE-IPVS-FILTER rejects unserved ports of VIPs
+    "masquerade",  # how ClusterIP traffic is marked: cluster-cidr <cidr>, src-dst, all, none
+    "masquerade_mark",  # 0x4000
+    "cni",  # terway, flannel, calico, cilium, unknown
+    "data_path",  # veth, bridge, ipvlan, ebpf, exclusive-eni, mixed, unknown
+    "cni_masquerade",  # flannel, calico, ip-masq-agent, other, none, unknown
+    "vs_conntrack",  # 1, 0
+    "kernel",  # 6.1.176
+    "node_port_sockets",  # yes: kube-proxy holds a socket on each nodePort (up to 1.23)
+)
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What one node's tables say about its kube-proxy and CNI; keys are REGIME_KEYS."""
+
+    node: str
+    facts: Mapping[str, Fact]
+
+    def __getitem__(self, key: str) -> Fact:
+        return self.facts.get(key, UNKNOWN)
+
+    def value(self, key: str) -> str:
+        return self[key].value
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All parsed members of a bundle as one table per noun (see `analyzer.tables`), and each node's regime.
+
+    `tables` has every declared table, empty ones included. `captured` tells for each node which captures exist in a
+    usable state ("rows" or "empty"); "failed" and absent captures are not in it. `digest` identifies the input.
+    """
+
+    source: str
+    layout: str
+    digest: str
+    tables: Mapping[str, pd.DataFrame]
+    node_names: tuple[str, ...]
+    captured: Mapping[str, Mapping[str, bool]]
+    regimes: Mapping[str, Regime] = field(default_factory=dict)
+    read_line: Callable[[str, int], str] = field(default=lambda _file, _line: "", compare=False)
+    manifest: Mapping[str, object] = field(default_factory=dict)
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        return self.tables[table]
+
+    def has(self, node: str, capture: str) -> bool:
+        """Whether `capture` of `node` was taken and could be read (an empty one counts)."""
+        return capture in self.captured.get(node, {})
+
+    def complete(self, node: str, capture: str) -> bool:
+        """Whether the absence of a row in that capture proves something."""
+        return bool(self.captured.get(node, {}).get(capture, False))
+
+    def regime(self, node: str) -> Regime:
+        return self.regimes.get(node, Regime(node, {}))
+
+    def quote(self, evidence: Evidence) -> Evidence:
+        """The same pointer with the line's text, cut at 240 characters."""
+        if evidence.text or not evidence.line:
+            return evidence
+        return replace(evidence, text=self.read_line(evidence.file, evidence.line).strip()[:240])
+
+    def with_tables(self, **tables: pd.DataFrame) -> Snapshot:
+        """A copy with some tables replaced; what was derived from them is derived again."""
+        return replace(self, tables={**self.tables, **tables})
+
+    @cached_property
+    def objects(self) -> Objects:
+        """Services with their ports and endpoints as typed values."""
+        from analyzer.snapshot.objects import build
+
+        cluster = self.captured.get("", {})
+        return build(self.tables, endpoints_known="endpoints" in cluster)
+
+    @cached_property
+    def by_node(self) -> Mapping[str, Mapping[str, pd.DataFrame]]:
+        """Tables split by node: ``by_node[node][table]``, only for tables with a node column and rows."""
+        split: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in self.node_names}
+        for name, frame in self.tables.items():
+            if "node" not in frame.columns or not len(frame):
+                continue
+            for node, part in frame.groupby("node", observed=True, sort=False):
+                split.setdefault(str(node), {})[name] = part
+        return split

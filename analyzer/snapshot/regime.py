@@ -1,0 +1,307 @@
+"""Each node's regime: what its own tables say about kube-proxy and CNI first, objects second, version last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from analyzer.evidence import Evidence
+from analyzer.snapshot.model import UNKNOWN, Fact, Regime, Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Version = tuple[int, int]
+
+
+def minor_version(text: str) -> Version | None:
+    """(1, 28) of ``v1.28.3-aliyun.1``; None when there is no version in it."""
+    found = re.match(r"v?(\d{1,3})\.(\d{1,3})", text or "")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def regimes(snapshot: Snapshot) -> Mapping[str, Regime]:
+    """The regime of every node. A fact that nothing decides is `unknown`, never a default."""
+    cluster = _ClusterFacts(snapshot)
+    return {node: Regime(node, _facts(snapshot, cluster, node)) for node in snapshot.node_names}
+
+
+class _ClusterFacts:
+    """What the objects say once for all nodes."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        versions = snapshot["versions"]
+        server = versions[versions["component"] == "server"]
+        self.server = _fact(server, "version") if len(server) else UNKNOWN
+        configs = snapshot["proxy_configs"]
+        configs = configs[configs["mode"].notna()]
+        self.mode = UNKNOWN
+        modes = {str(mode) or "iptables" for mode in configs["mode"]}
+        if len(modes) == 1:
+            self.mode = Fact(modes.pop(), "object", _evidence(configs.head(1)))
+        self.cluster_cidr = (
+            str(configs["cluster_cidr"].iloc[0]) if len(configs) and configs["cluster_cidr"].notna().iloc[0] else ""
+        )
+        self.proxy_images = self._images()
+        self.cni = self._cni()
+
+    def _images(self) -> dict[str, Fact]:
+        pods = self.snapshot["pods"]
+        found: dict[str, Fact] = {}
+        chosen = pods[pods["name"].str.contains("kube-proxy", na=False)]
+        for name, images, file, line in zip(
+            chosen["node_name"], chosen["images"], chosen["file"], chosen["line"], strict=True
+        ):
+            tag = re.search(r"kube-proxy[^,]*:v?(\d+\.\d+[^,@]*)", str(images))
+            if tag and isinstance(name, str):
+                found[name] = Fact(tag[1], "object", (Evidence(str(file), int(line)),))
+        return found
+
+    def _cni(self) -> tuple[Fact, Fact]:
+        """(cni, data path) as the DaemonSets and the CNI ConfigMaps say."""
+        sets = self.snapshot["daemonsets"]
+        configs = self.snapshot["configmaps"]
+        named = [
+            (cni, sets[sets["name"].str.contains(pattern, na=False)])
+            for cni, pattern in (
+                ("terway", r"^terway"), ("flannel", r"flannel"), ("calico", r"^calico-node"), ("cilium", r"^cilium$"),
+            )
+        ]  # fmt: skip
+        hits = [(cni, rows) for cni, rows in named if len(rows)]
+        if len(hits) != 1:
+            return (Fact("unknown", "assumed"), UNKNOWN)
+        cni, rows = hits[0]
+        fact = Fact(cni, "object", _evidence(rows.head(1)))
+        if cni == "flannel":
+            return fact, Fact("bridge", "object", fact.evidence)
+        if cni == "calico":
+            return fact, Fact("veth", "object", fact.evidence)
+        if cni == "cilium":
+            return fact, Fact("ebpf", "object", fact.evidence)
+        text = configs[configs["name"].str.contains("eni-config|terway", na=False)]
+        body = " ".join(str(value) for value in text["value"].dropna()).lower()
+        if str(rows["name"].iloc[0]) in ("terway-eni",):
+            return fact, Fact("exclusive-eni", "object", fact.evidence)
+        if not len(text):
+            return fact, UNKNOWN
+        if re.search(r'eniip_virtual_type"\s*:\s*"ipvlan', body):
+            return fact, Fact("ipvlan", "object", _evidence(text.head(1)))
+        if re.search(r'eniip_virtual_type"\s*:\s*"datapathv2', body) or "cilium-cni" in body:
+            return fact, Fact("ebpf", "object", _evidence(text.head(1)))
+        return fact, Fact("veth", "object", _evidence(text.head(1)))
+
+
+def _evidence(rows: pd.DataFrame, node: str = "") -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(str(file), int(line), "", node)
+        for file, line in zip(rows["file"], rows["line"], strict=True)
+        if isinstance(file, str) and line == line and line is not None
+    )[:3]
+
+
+def _fact(rows: pd.DataFrame, column: str) -> Fact:
+    return Fact(str(rows[column].iloc[0]), "object", _evidence(rows.head(1)))
+
+
+def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, Fact]:
+    own = snapshot.by_node.get(node, {})
+    empty = {name: snapshot[name].head(0) for name in (
+        "iptables_chains", "iptables_rules", "host_facts", "listeners", "interfaces", "sysctls", "virtual_servers",
+        "ipsets", "addresses", "rules",
+    )}  # fmt: skip
+    table = {name: own.get(name, frame) for name, frame in empty.items()}
+    objects = snapshot["nodes"]
+    node_object = objects[objects["name"] == node]
+    facts: dict[str, Fact] = {}
+    facts["kubernetes_version"] = _kubelet(node_object, cluster)
+    facts["kube_proxy_version"] = _proxy_version(table, cluster, node_object, node)
+    facts["proxy_mode"] = _proxy_mode(snapshot, table, cluster, node)
+    version = minor_version(facts["kube_proxy_version"].value)
+    facts["ipvs_filter"] = _ipvs_filter(snapshot, table, version, node)
+    facts["local_fallback"] = _local_fallback(snapshot, table, version, node)
+    facts["node_port_sockets"] = _by_version(version, (1, 24), "yes", "no")
+    facts["masquerade"], facts["masquerade_mark"] = _masquerade(table)
+    facts["cni"], facts["data_path"] = _cni_of(table, cluster, node)
+    facts["cni_masquerade"] = _cni_masquerade(snapshot, table, facts["cni"], node)
+    facts["vs_conntrack"] = _sysctl(table["sysctls"], "net.ipv4.vs.conntrack", node)
+    facts["kernel"] = _host_fact(table["host_facts"], "kernel", node)
+    if not facts["kernel"].known and len(node_object) and node_object["kernel"].notna().any():
+        facts["kernel"] = _fact(node_object, "kernel")
+    return facts
+
+
+def _by_version(version: Version | None, since: Version, before: str, after: str) -> Fact:
+    if version is None:
+        return UNKNOWN
+    return Fact(after if version >= since else before, "version")
+
+
+def _kubelet(node_object: pd.DataFrame, cluster: _ClusterFacts) -> Fact:
+    if len(node_object) and node_object["kubelet_version"].notna().any():
+        return _fact(node_object, "kubelet_version")
+    return cluster.server
+
+
+def _proxy_version(
+    table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node_object: pd.DataFrame, node: str
+) -> Fact:
+    """The running kube-proxy's own word, its image tag, then the kubelet's claim, then the API server's version."""
+    logged = _host_fact(table["host_facts"], "kube-proxy-version", node)
+    if logged.known:
+        return logged
+    if node in cluster.proxy_images:
+        return cluster.proxy_images[node]
+    if len(node_object) and node_object["kube_proxy_version"].notna().any():
+        return _fact(node_object, "kube_proxy_version")
+    return cluster.server
+
+
+def _host_fact(facts: pd.DataFrame, name: str, node: str) -> Fact:
+    rows = facts[facts["fact"] == name]
+    return Fact(str(rows["value"].iloc[-1]), "state", _evidence(rows.tail(1), node)) if len(rows) else UNKNOWN
+
+
+def _sysctl(sysctls: pd.DataFrame, key: str, node: str) -> Fact:
+    rows = sysctls[sysctls["key"] == key]
+    return Fact(str(rows["value"].iloc[0]), "state", _evidence(rows.head(1), node)) if len(rows) else UNKNOWN
+
+
+def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str) -> Fact:
+    """Live state beats configuration: virtual servers or KUBE-LOAD-BALANCER sets, KUBE-SVC chains, then log, then ConfigMap."""
+    logged = _host_fact(table["host_facts"], "kube-proxy-mode", node)
+    chains = table["iptables_chains"]
+    svc = chains[chains["chain"].str.startswith("KUBE-SVC-", na=False)]
+    servers = table["virtual_servers"]
+    sets = table["ipsets"]
+    kube_sets = sets[sets["set"].str.startswith("KUBE-", na=False)]
+    if logged.known:
+        return logged
+    if len(servers) or len(kube_sets):
+        if len(svc) and cluster.mode.known and cluster.mode.value != "ipvs":
+            return Fact(cluster.mode.value, "object", cluster.mode.evidence)
+        return Fact("ipvs", "state", _evidence((servers if len(servers) else kube_sets).head(1), node))
+    if len(svc):
+        return Fact("iptables", "state", _evidence(svc.head(1), node))
+    return cluster.mode
+
+
+def _ipvs_filter(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], version: Version | None, node: str) -> Fact:
+    """KUBE-IPVS-FILTER: introduced in 1.26.0 (kubernetes#108460)."""
+    if snapshot.has(node, "iptables"):
+        chains = table["iptables_chains"]
+        hit = chains[(chains["table"] == "filter") & (chains["chain"] == "KUBE-IPVS-FILTER")]
+        return Fact("present" if len(hit) else "absent", "state", _evidence(hit.head(1), node))
+    return _by_version(version, (1, 26), "absent", "present")
+
+
+def _local_fallback(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], version: Version | None, node: str) -> Fact:
+    """Whether a Local server without local endpoint lists all (kubernetes#97081, 1.24) or none.
+
+    Read off this node's servers where such a Service exists, else by version.
+    """
+    services, ports, endpoints = snapshot["services"], snapshot["service_ports"], snapshot["endpoints"]
+    local = services[(services["external_policy"] == "Local") & services["ingress_ips"].notna()]
+    servers = table["virtual_servers"]
+    reals = snapshot.by_node.get(node, {}).get("real_servers", snapshot["real_servers"].head(0))
+    for _, service in local.iterrows():
+        ready = endpoints[
+            (endpoints["namespace"] == service["namespace"])
+            & (endpoints["service"] == service["name"])
+            & (endpoints["ready"].fillna(True))
+        ]
+        if not len(ready) or (ready["node_name"] == node).any():
+            continue
+        own = ports[(ports["namespace"] == service["namespace"]) & (ports["service"] == service["name"])]
+        for address in str(service["ingress_ips"]).split(","):
+            for port in own["port"].dropna():
+                hit = servers[(servers["address"] == address) & (servers["port"] == port)]
+                if not len(hit):
+                    continue
+                below = reals[(reals["vs_address"] == address) & (reals["vs_port"] == port)]
+                value = "all" if len(below) else "none"
+                return Fact(value, "state", _evidence(hit.head(1), node) + _evidence(below.head(1), node))
+    return _by_version(version, (1, 24), "none", "all")
+
+
+def _masquerade(table: Mapping[str, pd.DataFrame]) -> tuple[Fact, Fact]:
+    """How ClusterIP traffic gets the masquerade mark, read off KUBE-SERVICES, and the mark itself."""
+    rules = table["iptables_rules"]
+    marks = rules[(rules["chain"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains("-mark ", na=False)]
+    mark = UNKNOWN
+    if len(marks):
+        value = re.search(r"--(?:set-xmark|or-mark|set-mark) (0x[0-9a-fA-F]+)", str(marks["rule"].iloc[0]))
+        if value:
+            mark = Fact(hex(int(value[1], 16)), "state", _evidence(marks.head(1)))
+    hits = rules[(rules["target"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains("KUBE-CLUSTER-IP", na=False)]
+    if not len(hits):
+        return UNKNOWN, mark
+    text = str(hits["rule"].iloc[0])
+    negated = re.search(r"! -s (\S+)", text)
+    if negated:
+        value_text = f"cluster-cidr {negated[1]}"
+    elif "src,dst" in text:
+        value_text = "src-dst"
+    elif "! -i" in text:
+        value_text = "interface"
+    else:
+        value_text = "all"
+    return Fact(value_text, "state", _evidence(hits.head(1))), mark
+
+
+def _cni_of(table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str) -> tuple[Fact, Fact]:
+    """The node's devices and rules, then the cluster's objects. Disagreement makes the data path unknown."""
+    links, rules = table["interfaces"], table["rules"]
+    cni, path = cluster.cni
+    names = links["interface"]
+
+    def link(pattern: str) -> pd.DataFrame:
+        return links[names.str.match(pattern, na=False)]
+
+    seen: Fact = UNKNOWN
+    if len(link(r"ipvl_")):
+        seen = Fact("ipvlan", "state", _evidence(link(r"ipvl_").head(1), node))
+    elif len(link(r"cilium_")):
+        seen = Fact("ebpf", "state", _evidence(link(r"cilium_").head(1), node))
+    elif len(link(r"(cni0|cbr0)$")):
+        seen = Fact("bridge", "state", _evidence(link(r"(cni0|cbr0)$").head(1), node))
+    elif len(link(r"cali[0-9a-f]{5,}")):
+        seen = Fact("veth", "state", _evidence(link(r"cali[0-9a-f]{5,}").head(1), node))
+    if not cni.known and seen.value == "veth":
+        pods = rules[(rules["priority"] == 2048) | (rules["priority"] == 512)]
+        if len(pods):
+            cni = Fact("terway", "state", _evidence(pods.head(1), node))
+    if not cni.known and seen.value == "bridge":
+        cni = Fact("flannel", "assumed", seen.evidence)
+    if seen.known and path.known and seen.value != path.value:
+        if path.value == "exclusive-eni":
+            return cni, path
+        return cni, seen if seen.value in ("ipvlan", "ebpf") else Fact(
+            "unknown", "assumed", seen.evidence + path.evidence
+        )
+    return cni, seen if seen.known else path
+
+
+def _cni_masquerade(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cni: Fact, node: str) -> Fact:
+    """Who besides kube-proxy masquerades: rules of POSTROUTING outside KUBE-POSTROUTING."""
+    if snapshot.has(node, "iptables"):
+        rules = table["iptables_rules"]
+        nat = rules[(rules["table"] == "nat") & (rules["target"].isin(["MASQUERADE", "SNAT"]))]
+        foreign = nat[~nat["chain"].str.startswith("KUBE-", na=False)]
+        if not len(foreign):
+            return Fact("none", "state")
+        chain = str(foreign["chain"].iloc[0])
+        kind = "other"
+        if chain.startswith("FLANNEL") or cni.value == "flannel":
+            kind = "flannel"
+        elif chain.startswith("cali-"):
+            kind = "calico"
+        elif chain.startswith("IP-MASQ"):
+            kind = "ip-masq-agent"
+        return Fact(kind, "state", _evidence(foreign.head(2), node))
+    if cni.value == "flannel":
+        return Fact("flannel", "assumed", cni.evidence)
+    if cni.value == "terway":
+        return Fact("none", "assumed", cni.evidence)
+    return UNKNOWN

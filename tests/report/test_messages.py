@@ -1,0 +1,118 @@
+"""The catalogue: ids, values, languages. Every id that is used exists, every id that exists is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markupsafe import escape
+
+from analyzer.report import resources
+from analyzer.report.messages import Messages, catalogue, duplicates, languages
+from analyzer.snapshot.model import REGIME_KEYS
+
+OWN = ("report.", "severity.", "outcome.", "confidence.", "how.", "regime.", "state.", "table.")
+SOURCES = [*Path(resources.__file__).parent.glob("*.py"), *resources.folder("templates").glob("*.html")]
+TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
+LITERAL = {
+    id
+    for id in re.findall(r'"((?:[a-z-]+)\.[a-z0-9_.-]*[a-z0-9])"', TEXT)
+    if id.startswith(OWN) and not id.endswith((".html", ".css", ".js"))
+}
+DYNAMIC = {prefix for prefix in re.findall(r'"([a-z-]+\.(?:[a-z-]+\.)*)(?:\{|" ~)', TEXT) if prefix.startswith(OWN)}
+
+
+def ids(language: str) -> set[str]:
+    return {
+        message.id[0] if isinstance(message.id, tuple) else message.id for message in catalogue(language) if message.id
+    }
+
+
+def own(language: str) -> set[str]:
+    return {id for id in ids(language) if id.startswith(OWN)}
+
+
+def test_every_id_in_code_and_templates_exists() -> None:
+    assert LITERAL
+    assert sorted(LITERAL - ids("en")) == []
+
+
+def test_every_own_id_is_used() -> None:
+    assert sorted(id for id in own("en") - LITERAL if not id.startswith(tuple(DYNAMIC))) == []
+
+
+def test_every_value_of_the_model_has_its_word(messages: Messages) -> None:
+    wanted = [
+        *(f"severity.{x}" for x in ("critical", "warning", "notice", "info")),
+        *(f"outcome.{x}" for x in ("ok", "refused", "timeout", "unreachable", "wrong-server", "mixed", "unknown")),
+        *(f"confidence.{x}{y}" for x in ("high", "medium", "low") for y in ("", ".meaning")),
+        *(f"how.{x}" for x in ("state", "object", "version", "assumed")),
+        *(f"regime.{x}{y}" for x in REGIME_KEYS for y in ("", ".meaning")),
+        *(f"state.{x}" for x in ("rows", "empty", "failed", "ignored", "refused")),
+        *(f"report.target.{x}" for x in ("cluster-ip", "node-port", "load-balancer", "external-ip")),
+        *(f"report.place.{x}" for x in ("node", "pod", "external", "lb", "network")),
+    ]
+    assert [id for id in wanted if not messages.has(id)] == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_id_stands_twice(language: str) -> None:
+    assert duplicates(language) == {}
+
+
+@pytest.mark.parametrize("language", languages())
+def test_languages_agree_in_ids_and_values(language: str) -> None:
+    assert sorted(own(language) ^ own("en")) == []
+    there, here = Messages(language), Messages("en")
+    assert [id for id in own("en") if there.placeholders(id) != here.placeholders(id)] == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_backticks_come_in_pairs(language: str) -> None:
+    texts = Messages(language)
+    assert [id for id in own(language) if texts.text(id).count("`") % 2] == []
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=150, deadline=None)
+def test_values_are_never_templates(source: str, target: str) -> None:
+    messages = Messages("en")
+    values = {
+        "source": source,
+        "target": target + "{source}{x}%s`y`",
+        "outcome": "{target}",
+        "confidence": "",
+        "layer": "",
+    }
+    text = messages.text("report.verdict.line", **values)
+    assert "{source}{x}%s`y`" in text
+    assert ": {target} (" in text
+    markup = messages.html("report.verdict.line", **values)
+    assert str(markup) == str(escape(text))
+
+
+def test_html_escapes_and_marks_code(messages: Messages) -> None:
+    assert messages.html("report.text.evidence", place="<b>`x`</b>") == "see &lt;b&gt;`x`&lt;/b&gt;"
+    assert "<code>net.ipv4.vs.conntrack</code>" in messages.html("regime.vs_conntrack.meaning")
+
+
+def test_missing_ids_and_values_are_visible(messages: Messages) -> None:
+    assert messages.text("report.no-such") == "⟦report.no-such⟧"
+    assert messages.html("report.<b>") == "⟦report.&lt;b&gt;⟧"
+    assert messages.text("report.text.evidence") == "see ⟦place⟧"
+    assert not messages.has("report.no-such")
+
+
+def test_plural_follows_the_number(messages: Messages) -> None:
+    assert messages.text("report.environment.group", n=1) == "1 node"
+    assert messages.text("report.environment.group", n="1") == "1 node"
+    assert messages.text("report.environment.group", n=0) == "0 nodes"
+
+
+@pytest.mark.parametrize("language", ["xx", "../en", "", "en/../en"])
+def test_unknown_languages_are_refused(language: str) -> None:
+    with pytest.raises(LookupError):
+        Messages(language)

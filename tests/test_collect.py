@@ -1,0 +1,364 @@
+"""collect.sh, run for real with stand-ins for the commands it calls: layout, manifest, secrets, time limits."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "collect.sh"
+
+# All that the script may take from the machine it runs on; everything else is a stand-in or missing.
+BORROWED = (
+    "awk", "cat", "cp", "date", "grep", "gzip", "head", "hostname", "id", "ls", "mkdir", "mktemp", "rm", "sed", "sh",
+    "sleep", "sort", "tail", "tar", "tr", "uname",
+)  # fmt: skip
+
+STAND_INS = {
+    "conntrack": (
+        "printf 'ipv4     2 tcp      6 115 TIME_WAIT src=192.0.2.1'\n"
+        "echo 'conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.' >&2\n"
+        "echo ' dst=192.0.2.2 sport=1 dport=80'"
+    ),
+    "ipvsadm": 'echo "ipvsadm $*"',
+    "ip": 'echo "ip $*"',
+    "ipset": "echo 'create KUBE-CLUSTER-IP hash:ip,port'",
+    "iptables": "echo 'iptables v1.8.9 (nf_tables)'",
+    "iptables-save": "echo '*nat'; echo COMMIT",
+    "iptables-legacy-save": "echo '*filter'; echo COMMIT",
+    "ss": "echo Netid; printf 'caf\\303\\251 \"quoted\" back\\\\slash\\ttab\\nsecond line\\n' >&2; exit 3",
+    "sysctl": "exit 255",
+}
+
+KUBECTL = r"""
+case "$*" in
+    "config view"*) printf 'demo' ;;
+    "get nodes -A -o json") printf '%s\n' '{' '    "items": [' '        {' '            "metadata": {' \
+        '                "labels": {' '                    "name": "not-this"' '                },' \
+        '                "name": "node-a"' '            }' '        },' '        {' '            "metadata": {' \
+        '                "name": "node-b"' '            }' '        }' '    ]' '}' ;;
+    "get pods -A -o json") printf '%s\n' '{' '    "items": [' '        {' '            "metadata": {' \
+        '                "annotations": {' \
+        '                    "kubectl.kubernetes.io/last-applied-configuration": "{\"value\":\"SECRET-1\"}\n",' \
+        '                    "other": "kept"' '                }' '            },' \
+        '            "env": [' '                {' '                    "name": "PASSWORD",' \
+        '                    "value": "SECRET-2, \"quoted\","' '                },' '                {' \
+        '                    "name": "FROM",' '                    "valueFrom": {' \
+        '                        "fieldRef": {' '                            "fieldPath": "spec.nodeName"' \
+        '                        }' '                    }' '                }' '            ],' \
+        '            "value": "kept, outside env"' '        }' '    ]' '}' ;;
+    "get events"*) echo 'error: forbidden' >&2; exit 1 ;;
+    *eni-config*) printf '%s\n' '{"data": {"eni_conf": "{\n  \"access_key\": \"SECRET-3\",\n  \"access_secret\":\"SECRET-4\",\n  \"vswitches\": {}}"}}' ;;
+    *) echo '{"items": []}' ;;
+esac
+"""  # noqa: E501
+
+ALIYUN = r"""
+case "$*" in
+    *DescribeVServerGroups*) echo '{"VServerGroups":{"VServerGroup":[{"VServerGroupId":"rsp-1","Name":"a"},{"VServerGroupId": "rsp-2"}]}}' ;;
+    *) printf '{"asked": "%s"}\n' "$*" ;;
+esac
+"""  # noqa: E501
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """A folder that is the whole PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in BORROWED:
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    if found := shutil.which("timeout"):
+        (folder / "timeout").symlink_to(found)
+    for name, body in {**STAND_INS, "kubectl": KUBECTL, "aliyun": ALIYUN}.items():
+        stand_in(folder, name, body)
+    return folder
+
+
+def stand_in(folder: Path, name: str, body: str) -> None:
+    path = folder / name
+    path.unlink(missing_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def collect(commands: Path, tmp_path: Path) -> Run:
+    def run(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        environment = {"PATH": str(commands), "IPVSCOPE_SBIN": "", "TMPDIR": str(tmp_path), "IPVSCOPE_PROC": "/nowhere"}
+        # The script is found by its path, the shell and everything it calls by the PATH above.
+        return subprocess.run(
+            [str(commands / "sh"), str(SCRIPT), *map(str, arguments)],
+            env={**environment, **options.pop("env", {})},
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            **options,
+        )
+
+    return run
+
+
+def contents(archive: bytes) -> dict[str, bytes]:
+    """The regular files of an archive by their path below its one folder."""
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as packed:
+        roots = {member.name.split("/")[0] for member in packed.getmembers()}
+        assert len(roots) == 1
+        found = {}
+        for member in packed.getmembers():
+            if member.isfile() and (stream := packed.extractfile(member)):
+                found[member.name.split("/", 1)[1]] = stream.read()
+        return found
+
+
+def written(run: subprocess.CompletedProcess[bytes], cwd: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Files and manifest of the archive whose path the run printed."""
+    assert run.returncode == 0, run.stderr
+    files = contents((cwd / run.stdout.decode().strip()).read_bytes())
+    return files, json.loads(files["manifest.json"])
+
+
+def entry(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    (found,) = [command for command in manifest["commands"] if command["file"].endswith("/" + name)]
+    return found  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash", "busybox"])
+def test_every_shell_can_read_it(shell: str) -> None:
+    if not (path := shutil.which(shell)):
+        pytest.skip(f"no {shell} here")
+    call = [path, "sh", "-n"] if shell == "busybox" else [path, "-n"]
+    subprocess.run([*call, str(SCRIPT)], check=True, timeout=20)
+
+
+def test_shellcheck_has_nothing_to_say() -> None:
+    if not (path := shutil.which("shellcheck")):
+        pytest.skip("no shellcheck here")
+    subprocess.run([path, str(SCRIPT), *map(str, SCRIPT.parent.glob("scripts/*.sh"))], check=True, timeout=60)
+
+
+def test_a_node_is_collected_in_the_native_layout(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("node", "-n", "node-a", "-o", tmp_path / "out"), tmp_path)
+
+    assert files["nodes/node-a/ipvsadm-Ln-stats.txt"] == b"ipvsadm -Ln --stats --exact\n"
+    assert files["nodes/node-a/ip-route-all.txt"] == b"ip route show table all\n"
+    assert manifest["format"] == 1
+    assert manifest["collector_version"] == "0.1.0"
+    assert manifest["nodes_present"] == ["node-a"]
+    assert manifest["started"] <= manifest["finished"]
+    taken = entry(manifest, "ipvsadm-Lnc.txt")
+    assert (taken["node"], taken["argv"], taken["exit_code"]) == ("node-a", ["ipvsadm", "-Lnc"], 0)
+    for command in manifest["commands"]:
+        assert command["present"] == (command["file"] in files)
+    assert {path for path in files if path.startswith("nodes/")} <= {c["file"] for c in manifest["commands"]}
+
+
+def test_standard_error_is_kept_apart(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("node", "-n", "a"), tmp_path)
+
+    assert files["nodes/a/conntrack-L-extended.txt"].count(b"\n") == 1
+    assert b"shown" not in files["nodes/a/conntrack-L-extended.txt"]
+    assert "1 flow entries" in entry(manifest, "conntrack-L-extended.txt")["stderr_tail"]
+    # Bytes that JSON or a terminal could trip over are quoted or replaced.
+    failed = entry(manifest, "ss-lntup.txt")
+    assert failed["stderr_tail"] == 'caf?? "quoted" back\\slash tab\nsecond line'
+    assert (failed["exit_code"], failed["present"]) == (3, True)
+
+
+def test_a_missing_or_silent_command_leaves_no_file(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("node", "-n", "a"), tmp_path)
+
+    missing = entry(manifest, "nft-list-ruleset.txt")
+    assert (missing["exit_code"], missing["present"], missing["stderr_tail"]) == (127, False, "nft: not found")
+    failed = entry(manifest, "sysctl.txt")
+    assert (failed["exit_code"], failed["present"]) == (255, False)
+    assert not {"nodes/a/nft-list-ruleset.txt", "nodes/a/sysctl.txt"} & set(files)
+
+
+def test_an_empty_table_leaves_an_empty_file(collect: Run, commands: Path, tmp_path: Path) -> None:
+    stand_in(commands, "ipset", "exit 0")
+    files, _ = written(collect("node", "-n", "a"), tmp_path)
+    assert files["nodes/a/ipset-save.txt"] == b""
+
+
+def test_the_legacy_tables_are_taken_beside_the_nft_ones(collect: Run, commands: Path, tmp_path: Path) -> None:
+    files, _ = written(collect("node", "-n", "a", "-o", "one"), tmp_path)
+    assert files["nodes/a/iptables-legacy-save.txt"] == b"*filter\nCOMMIT\n"
+
+    stand_in(commands, "iptables", "echo 'iptables v1.8.9 (legacy)'")
+    files, _ = written(collect("node", "-n", "a", "-o", "two"), tmp_path)
+    assert "nodes/a/iptables-legacy-save.txt" not in files
+
+
+@pytest.mark.parametrize("with_timeout", [True, False])
+def test_a_hanging_command_is_cut(collect: Run, commands: Path, tmp_path: Path, with_timeout: bool) -> None:
+    stand_in(commands, "ipset", "echo begun; exec sleep 50")
+    if not with_timeout:
+        (commands / "timeout").unlink(missing_ok=True)
+    files, manifest = written(collect("node", "-n", "a", "-t", "1"), tmp_path)
+
+    cut = entry(manifest, "ipset-save.txt")
+    assert cut["timed_out"] is True
+    assert cut["exit_code"] in (124, 137)
+    assert cut["seconds"] < 20
+    assert files["nodes/a/ipset-save.txt"] == b"begun\n"
+    assert entry(manifest, "iptables-save.txt")["exit_code"] == 0
+
+
+def test_the_node_is_named_as_its_kubelet_registered_it(collect: Run, tmp_path: Path) -> None:
+    process = tmp_path / "proc" / "812"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("kubelet\n")
+    (process / "cmdline").write_bytes(b"/usr/bin/kubelet\0--v=2\0--hostname-override=region.192.0.2.7\0")
+    _, manifest = written(collect("node", env={"IPVSCOPE_PROC": str(tmp_path / "proc")}), tmp_path)
+    assert manifest["nodes_present"] == ["region.192.0.2.7"]
+
+
+def test_a_node_name_cannot_leave_its_folder(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("node", "-n", "../../evil name"), tmp_path)
+    assert manifest["nodes_present"] == ["evil_name"]
+    assert all(path == "manifest.json" or path.startswith("nodes/evil_name/") for path in files)
+    assert collect("node", "-n", "..").returncode == 2
+
+
+def test_the_archive_can_go_to_standard_output_while_the_script_comes_from_standard_input(
+    commands: Path, tmp_path: Path
+) -> None:
+    # As in `ssh NODE sh -s -- node -o - < collect.sh`: a command that reads its input must not eat the script.
+    stand_in(commands, "ipset", "cat")
+    with SCRIPT.open("rb") as script:
+        run = subprocess.run(
+            [str(commands / "sh"), "-s", "--", "node", "-n", "a", "-o", "-"],
+            stdin=script,
+            env={"PATH": str(commands), "IPVSCOPE_SBIN": "", "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    assert contents(run.stdout)["nodes/a/iptables-save.txt"] == b"*nat\nCOMMIT\n"
+
+
+def test_the_cluster_part_keeps_secrets_out(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("cluster"), tmp_path)
+
+    assert b"SECRET" not in b"".join(files.values())
+    pod = json.loads(files["cluster/pods.json"])["items"][0]
+    assert pod["env"][0] == {"name": "PASSWORD", "value": "redacted"}
+    assert pod["env"][1]["valueFrom"] == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    assert pod["value"] == "kept, outside env"
+    assert pod["metadata"]["annotations"]["other"] == "kept"
+    cni = json.loads(json.loads(files["cluster/configmap-cni.json"])["data"]["eni_conf"])
+    assert cni == {"access_key": "redacted", "access_secret": "redacted", "vswitches": {}}
+    assert "redacted" not in entry(manifest, "pods.json")["argv"]
+    assert "env" in entry(manifest, "pods.json")["filtered"]
+    assert not any("secret" in " ".join(command["argv"]) for command in manifest["commands"])
+    assert (manifest["cluster"], manifest["nodes_expected"]) == ("demo", ["node-a", "node-b"])
+    assert entry(manifest, "events.json")["stderr_tail"] == "error: forbidden"
+    assert "cluster/events.json" not in files
+
+
+def test_env_values_can_be_kept(collect: Run, tmp_path: Path) -> None:
+    files, manifest = written(collect("cluster", "--keep-env"), tmp_path)
+    assert b"SECRET-2" in files["cluster/pods.json"]
+    assert entry(manifest, "pods.json")["filtered"] == ""
+    assert b"SECRET" not in files["cluster/configmap-cni.json"]
+
+
+def test_a_load_balancer_is_described_with_its_server_groups(collect: Run, tmp_path: Path) -> None:
+    files, _ = written(collect("cloud-aliyun", "-r", "cn-demo", "lb-1"), tmp_path)
+
+    described = json.loads(files["cloud/aliyun/DescribeLoadBalancerListeners-lb-1.json"])["asked"]
+    assert described == "slb DescribeLoadBalancerListeners --RegionId cn-demo --LoadBalancerId.1 lb-1"
+    assert {f"cloud/aliyun/DescribeVServerGroupAttribute-rsp-{number}.json" for number in (1, 2)} <= set(files)
+
+
+def test_parts_merge_into_one_bundle(collect: Run, tmp_path: Path) -> None:
+    parts = [
+        collect("node", "-n", "node-a"),
+        collect("cluster"),
+        collect("cloud-aliyun", "lb-1"),
+    ]
+    archives = [part.stdout.decode().strip() for part in parts]
+    files, manifest = written(collect("merge", *archives), tmp_path)
+
+    separate = [written(part, tmp_path)[1]["commands"] for part in parts]
+    assert manifest["commands"] == [command for commands in separate for command in commands]
+    assert manifest["nodes_expected"] == ["node-a", "node-b"]
+    assert manifest["nodes_present"] == ["node-a"]
+    assert {path.split("/")[0] for path in files} == {"manifest.json", "nodes", "cluster", "cloud"}
+
+
+@pytest.mark.parametrize("name", ["../evil", "/evil", "part/../../evil"])
+def test_merge_refuses_an_archive_that_leaves_its_folder(collect: Run, tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "bad.tar.gz", "w:gz") as bad:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        bad.addfile(member, io.BytesIO(b"x"))
+    run = collect("merge", "bad.tar.gz")
+    assert (run.returncode, b"not a part made by collect.sh" in run.stderr) == (1, True)
+    assert not list(tmp_path.glob("**/evil"))
+
+
+def test_merge_refuses_links_and_strangers(collect: Run, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "link.tar.gz", "w:gz") as bad:
+        member = tarfile.TarInfo("nodes")
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc"
+        bad.addfile(member)
+    (tmp_path / "text.tar.gz").write_text("no archive")
+    with tarfile.open(tmp_path / "plain.tar.gz", "w:gz") as plain:
+        plain.addfile(tarfile.TarInfo("file"))
+    assert [collect("merge", f"{name}.tar.gz").returncode for name in ("link", "text", "plain", "absent")] == [
+        1,
+        1,
+        1,
+        2,
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["node", "extra"],
+        ["node", "-o"],
+        ["node", "-t", "1s"],
+        ["node", "-t", "0"],
+        ["node", "--help-me"],
+        ["cloud-aliyun"],
+        ["cloud-aliyun", "lb-1;id"],
+        ["cloud-aliyun", "-r", "x y", "lb-1"],
+        ["merge"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_exit_code_two(collect: Run, tmp_path: Path, arguments: list[str]) -> None:
+    run = collect(*arguments)
+    assert run.returncode == 2
+    assert run.stdout == b""
+    assert not list(tmp_path.glob("*.tar.gz"))
+
+
+def test_a_folder_that_cannot_be_made_is_exit_code_one(collect: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    run = collect("node", "-n", "a", "-o", "file/below")
+    assert run.returncode == 1
+    assert b"file/below" in run.stderr
+
+
+def test_nothing_is_left_behind(collect: Run, tmp_path: Path) -> None:
+    collect("node", "-n", "a", "-o", "out")
+    assert not list(tmp_path.glob("ipvscope.*"))
+    assert os.listdir(tmp_path / "out") != []
