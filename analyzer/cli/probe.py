@@ -37,7 +37,7 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int
 
 
 def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
-    """One verdict, in words or as JSON."""
+    """One verdict in a line of words, or with its paths as JSON."""
     from analyzer import api
     from analyzer.forwarding import build_world
     from analyzer.report import json_report, text
@@ -47,7 +47,11 @@ def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str,
         raise UsageError("what to probe?", hint="give --from SOURCE --to TARGET, or --probes FILE.csv")
     with api.opened(bundle, node=node) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
-        print(json_report.verdict(found) if as_json else text.verdict(found, Messages(lang)))
+        messages = Messages(lang)
+        if as_json:
+            print(json_report.render_trace(found, messages, snapshot), end="")
+        else:
+            print(text.verdict(found, messages))
     return 0
 
 
@@ -61,7 +65,7 @@ def run_trace(bundle: Path, source: str, target: str, *, as_json: bool, node: st
     with api.opened(bundle, node=node) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
         if as_json:
-            print(json_report.trace(found, snapshot))
+            print(json_report.render_trace(found, Messages(lang), snapshot), end="")
         else:
             print(text.trace(found, Messages(lang), snapshot, color=sys.stdout.isatty()))
     return 0

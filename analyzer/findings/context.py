@@ -83,18 +83,14 @@ class Context:
         return trace(self.world, source, target)
 
     def evidence(self, example: Trace | None, *more: Evidence) -> tuple[Evidence, ...]:
-        """The lines a trace rests on (of its worst path) plus others, without repetition, quoted."""
-        found: dict[tuple[str, int], Evidence] = {}
-        for one in more:
-            if one.file:
-                found.setdefault((one.file, one.line), one)
+        """The lines a trace rests on (of its worst path), then others, without repetition, quoted."""
+        listed = list(more)
         if example is not None:
-            for hop in worst(example).hops:
-                for step in hop.steps:
-                    for one in step.evidence:
-                        if one.file:
-                            found.setdefault((one.file, one.line), one)
-        return tuple(self.snapshot.quote(one) for one in list(found.values())[:ENOUGH_EVIDENCE])
+            steps = [step for hop in worst(example).hops for step in hop.steps]
+            listed = [one for step in steps for one in step.evidence] + listed
+        found = {(one.file, one.line): one for one in reversed(listed) if one.file}
+        ordered = dict.fromkeys((one.file, one.line) for one in listed if one.file)
+        return tuple(self.snapshot.quote(found[place]) for place in list(ordered)[:ENOUGH_EVIDENCE])
 
     def flows(self, node: str, destination: str, port: int, *, limit: int = 2) -> tuple[Evidence, ...]:
         """conntrack entries of that node towards destination:port, unanswered ones first: what did happen."""

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding.model import Choice, Confidence, Outcome, Packet, Source, Step, Target, weakest
+from analyzer.forwarding.model import CLIENT_PORT, Choice, Confidence, Outcome, Packet, Source, Step, Target, weakest
 from analyzer.forwarding.netfilter import REFUSING_REJECTS, Meta, Ruling
 from analyzer.forwarding.state import NodeState, VirtualServer
 from analyzer.forwarding.world import Pod, World
 
-CLIENT_PORT = 40000
 MAX_PATHS = 4096
 MAX_HOPS = 24
 FEW_REAL_SERVERS = 6

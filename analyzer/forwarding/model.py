@@ -52,6 +52,20 @@ class Target:
         return f"{host}:{self.port}/{self.protocol}"
 
 
+CLIENT_PORT = 40000
+"""Stands for the ephemeral port of the client; a masquerade may change it, which no verdict depends on."""
+
+
+def end_point(address: str, port: int) -> str:
+    """``address:port`` for people; the client's ephemeral port is shown as ``*``.
+
+    >>> end_point("2001:db8::1", 443), end_point("10.0.0.1", CLIENT_PORT)
+    ('[2001:db8::1]:443', '10.0.0.1:*')
+    """
+    shown = "*" if port == CLIENT_PORT else str(port)
+    return f"[{address}]:{shown}" if ":" in address else f"{address}:{shown}"
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """The 5-tuple (and mark) of the first packet, or of its answer, at one place."""
@@ -68,10 +82,7 @@ class Packet:
         return (self.protocol, self.src, self.sport, self.dst, self.dport)
 
     def __str__(self) -> str:
-        def end(address: str, port: int) -> str:
-            return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-        return f"{end(self.src, self.sport)} -> {end(self.dst, self.dport)}"
+        return f"{end_point(self.src, self.sport)} -> {end_point(self.dst, self.dport)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,19 @@ Semantics: iptables-extensions(8), ip_tables.c (a RETURN from a built-in chain m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ipaddress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from analyzer.forwarding.addresses import contains, family_of, is_multicast, number
+from analyzer.forwarding.addresses import contains, family_of, number
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.state import Chain, ChainRule, NodeState
-from analyzer.parsers.iptables_rule import Match, Rule
+from analyzer.parsers.iptables_rule import Match
 
 MAX_DEPTH = 64
 MAX_RULES = 20_000
+MAX_RANGE = 16
+"""Longest NAT address range that is walked address by address."""
 
 # Targets that let the packet go on and change nothing a verdict depends on.
 NEUTRAL_TARGETS = frozenset(
@@ -128,13 +131,13 @@ class Netfilter:
             run.rules += 1
             if run.rules > MAX_RULES or depth > MAX_DEPTH:
                 return self._undecided(table, name, one, run)
-            if not self._decide(one, run.packet, meta, table, name):
-                continue
             rule = one.rule
             target = rule.target
-            if not target:
+            called = self.state.chains.get((family, table, target)) if target else None
+            if not target or (called is None and target in NEUTRAL_TARGETS):
+                continue  # whether it matches makes no difference
+            if not self._decide(one, run.packet, meta, table, name):
                 continue
-            called = self.state.chains.get((family, table, target))
             if called is not None:
                 ruling = self._chain(family, table, target, called, run, meta, depth + 1)
                 if ruling is not None:
@@ -145,16 +148,19 @@ class Netfilter:
             if target == "RETURN":
                 run.passed.append((name, one))
                 return None
-            ruling = self._target(one, name, run, meta)
+            ruling = self._target(one, table, name, run, meta)
             if ruling is not None:
                 return ruling
         return None
 
     def _undecided(self, table: str, chain: str, one: ChainRule, run: _Run) -> Ruling:
-        accepted = self.choose("unknown", f"{one.evidence.place} {table}/{chain}: {one.rule.text}", 2) == 0
-        return Ruling("accept" if accepted else "drop", run.packet, one, chain)
+        """A rule whose effect cannot be told (an unreadable NAT, endless chains): two ends that can never agree."""
+        dropped = self.choose("unknown", f"{one.evidence.place} {table}/{chain}: {one.rule.text}", 2) == 0
+        return Ruling(
+            "drop" if dropped else "reject", run.packet, one, chain, "" if dropped else "icmp-port-unreachable"
+        )
 
-    def _target(self, one: ChainRule, chain: str, run: _Run, meta: Meta) -> Ruling | None:
+    def _target(self, one: ChainRule, table: str, chain: str, run: _Run, meta: Meta) -> Ruling | None:
         rule, target = one.rule, one.rule.target
         options = dict(rule.target_options)
         packet = run.packet
@@ -173,15 +179,21 @@ class Netfilter:
                 run.passed.append((chain, one))
                 return None
             case "CONNMARK":
+                if "--restore-mark" in options and not self._sets_connmark(family_of(packet.dst)):
+                    mask = _value_mask((options.get("--nfmask") or options.get("--mask") or ("0xffffffff",))[0])
+                    run.packet = replace(packet, mark=packet.mark & ~(mask[0] if mask else 0))
                 return None
             case "MASQUERADE":
                 return Ruling("masquerade", packet, one, chain)
             case "SNAT" | "DNAT":
                 where = (options.get("--to-source") or options.get("--to-destination") or ("",))[0]
-                address, port = _endpoint(where)
-                if not address and port is None:
-                    return self._undecided("nat", chain, one, run)
-                return Ruling(target.lower(), packet, one, chain, to=(address, port))
+                addresses, port = _endpoint(where)
+                if not addresses:
+                    return self._undecided(table, chain, one, run)
+                # A range is spread by a hash of the packet: every address can be met.
+                several = len(addresses) > 1
+                taken = self.choose("random", f"{one.evidence.place} {where}", len(addresses)) if several else 0
+                return Ruling(target.lower(), packet, one, chain, to=(addresses[taken], port))
             case "REDIRECT":
                 return Ruling("redirect", packet, one, chain, to=("", _port((options.get("--to-ports") or ("",))[0])))
             case "NOTRACK":
@@ -190,20 +202,23 @@ class Netfilter:
             case "CT":
                 run.untracked = run.untracked or "--notrack" in options
                 return None
-            case _ if target in NEUTRAL_TARGETS:
-                return None
-        if self.choose("unknown", f"{one.evidence.place} target {target}: {rule.text}", 2) == 0:
-            return None
-        return Ruling("drop", packet, one, chain)
+        if table == "nat":
+            return self._undecided(table, chain, one, run)
+        action = self.choose("unknown", f"{one.evidence.place} target {target}: {rule.text}", 3)
+        return (None, Ruling("drop", packet, one, chain), Ruling("accept", packet, one, chain))[action]
 
     def _decide(self, one: ChainRule, packet: Packet, meta: Meta, table: str, chain: str) -> bool:
         unknown = list(one.rule.unknown)
-        probability: float | None = None
-        for match in one.rule.matches:
-            if match.module == "statistic":
-                probability = _probability(match, probability)
+        probability = 1.0
+        for position, match in enumerate(one.rule.matches):
+            if match.module == "statistic" and match.known:
+                probability *= _probability(match)
                 continue
-            answer = self._match(match, packet, meta)
+            if match.module == "addrtype" and match.known:
+                limit = _limit(one.rule.matches, position, meta)
+                answer = self._addrtype(match, packet, limit)
+            else:
+                answer = self._match(match, packet, meta)
             if answer is None:
                 unknown.append(match.module)
             elif not answer:
@@ -211,11 +226,19 @@ class Netfilter:
         if unknown:
             what = f"{one.evidence.place} {table}/{chain} ({', '.join(dict.fromkeys(unknown))}): {one.rule.text}"
             return self.choose("unknown", what, 2) == 0
-        if probability is not None and probability < 1:
+        if probability <= 0:
+            return False
+        if probability < 1:
             return self.choose(f"random:{probability}", f"{one.evidence.place} statistic", 2) == 0
         return True
 
     def _match(self, match: Match, packet: Packet, meta: Meta) -> bool | None:
+        if not match.known:
+            return None
+        if match.module == "ipvs" and match.option != "--ipvs" and not meta.ipvs_vaddr:
+            return False  # xt_ipvs: a packet without IPVS connection fails the other options, inverted or not
+        if match.module == "set" and match.option in ("--update-counters", "--update-subcounters"):
+            return True  # only says what is counted, mostly inverted
         answer = self._plain(match, packet, meta)
         return answer if answer is None or not match.inverted else not answer
 
@@ -230,7 +253,8 @@ class Netfilter:
             case ("ip", "-d"):
                 return any(contains(prefix, packet.dst) for prefix in first.split(","))
             case ("ip", "-i"):
-                return _interface(first, meta.iif)
+                # Only a packet made on the host has no input interface; otherwise an empty one is not known.
+                return _interface(first, meta.iif) if meta.iif or meta.from_host else None
             case ("ip", "-o"):
                 return _interface(first, meta.oif)
             case ("ip", "-p"):
@@ -247,8 +271,6 @@ class Netfilter:
                 return self._set(values, packet, meta)
             case ("set", _):
                 return None
-            case ("addrtype", option):
-                return self._addrtype(option, first, packet, meta)
             case ("conntrack", "--ctstate") | ("state", "--state"):
                 return _ctstate(first, meta)
             case ("conntrack", "--ctorigdst"):
@@ -262,7 +284,7 @@ class Netfilter:
             case ("mark", "--mark"):
                 return _mark(first, packet.mark)
             case ("connmark", "--mark"):
-                return _mark(first, meta.connmark)
+                return None if self._sets_connmark(family_of(packet.dst)) else _mark(first, 0)
             case ("physdev", option):
                 return _physdev(option, first, meta)
             case ("ipvs", option):
@@ -273,6 +295,8 @@ class Netfilter:
                 return _range(first, packet.dst)
             case ("pkttype", "--pkt-type"):
                 return first.lower() == "unicast"
+            case ("owner", "--socket-exists"):
+                return meta.from_host and (not meta.reply_direction or None)
             case ("owner", _):
                 return None if meta.from_host else False
             case ("rpfilter", _):
@@ -304,36 +328,52 @@ class Netfilter:
             else:
                 return None
         # hash:ip,port with `src,dst` compares the source address with the destination port (ip_set(7)).
-        return found.find(address, packet.protocol, port, address2) is not None
+        if found.find(address, packet.protocol, port, address2) is not None:
+            return True
+        return None if "ipset" in self.state.incomplete else False
 
-    def _addrtype(self, option: str, types: str, packet: Packet, meta: Meta) -> bool | None:
-        if option in ("--limit-iface-in", "--limit-iface-out"):
-            return True  # narrows the other option of the same match, read there
-        if option not in ("--src-type", "--dst-type"):
+    def _sets_connmark(self, family: int) -> bool:
+        """Whether any rule gives connections a mark; without one it is always 0."""
+        return family in self.state.connmark_families
+
+    def _addrtype(self, match: Match, packet: Packet, limit: str | None) -> bool | None:
+        """xt_addrtype: the type of an address by the local table, for a limit by that interface's entries only.
+
+        With `--limit-iface-*` a local address of another interface counts as UNICAST (inet_dev_addr_type).
+        """
+        if match.option in ("--limit-iface-in", "--limit-iface-out"):
+            return True  # narrows the type option before it
+        if match.option not in ("--src-type", "--dst-type") or not match.values:
             return None
-        address = packet.src if option == "--src-type" else packet.dst
-        for kind in types.upper().split(","):
-            if kind == "LOCAL":
-                if self.state.is_local(address):
-                    return True
-            elif kind == "UNICAST":
-                if not self.state.is_local(address) and not is_multicast(address) and number(address)[1]:
-                    return True
-            elif kind == "MULTICAST":
-                if is_multicast(address):
-                    return True
-            elif kind in ("BROADCAST", "ANYCAST", "BLACKHOLE", "UNSPEC", "PROHIBIT", "UNREACHABLE"):
-                continue
-            else:
-                return None
-        return False
+        address = packet.src if match.option == "--src-type" else packet.dst
+        if limit == "":
+            return None
+        kinds = set(match.values[0].upper().split(","))
+        if kinds - ADDRESS_TYPES:
+            return None
+        return (self.state.address_type(address, limit or "") in kinds) != match.inverted
 
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp", "1": "icmp", "58": "icmpv6", "ipv6-icmp": "icmpv6"}
 
 
-def limited_to_interface(rule: Rule, option: str) -> bool:
-    return any(match.module == "addrtype" and match.option == option for match in rule.matches)
+ADDRESS_TYPES = frozenset(
+    [
+        "UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT",
+        "THROW", "NAT", "XRESOLVE",
+    ]
+)  # fmt: skip
+
+
+def _limit(matches: Sequence[Match], position: int, meta: Meta) -> str | None:
+    """The interface an addrtype option is limited to: a limit belongs to the type option directly before it.
+
+    None without a limit, an empty string when the interface is not known.
+    """
+    follow = matches[position + 1] if position + 1 < len(matches) else None
+    if follow is None or follow.module != "addrtype":
+        return None
+    return {"--limit-iface-in": meta.iif, "--limit-iface-out": meta.oif}.get(follow.option)
 
 
 def _interface(pattern: str, name: str) -> bool:
@@ -348,7 +388,10 @@ def _marked(mark: int, options: dict[str, tuple[str, ...]]) -> int:
     ):  # fmt: skip
         if option not in options:
             continue
-        value, mask = _value_mask((options[option] or ("0",))[0])
+        read = _value_mask((options[option] or ("",))[0])
+        if read is None:
+            return mark
+        value, mask = read
         match operation:
             case "xmark":
                 return (mark & ~mask) ^ value
@@ -363,29 +406,41 @@ def _marked(mark: int, options: dict[str, tuple[str, ...]]) -> int:
     return mark
 
 
-def _value_mask(text: str) -> tuple[int, int]:
+def _value_mask(text: str) -> tuple[int, int] | None:
     value, _, mask = text.partition("/")
     try:
         return int(value, 0), int(mask, 0) if mask else 0xFFFFFFFF
     except ValueError:
-        return 0, 0
+        return None
 
 
-def _mark(text: str, mark: int) -> bool:
-    value, mask = _value_mask(text)
-    return mark & mask == value
+def _mark(text: str, mark: int) -> bool | None:
+    read = _value_mask(text)
+    return None if read is None else mark & read[1] == read[0]
 
 
-def _endpoint(text: str) -> tuple[str, int | None]:
-    """``10.0.0.1:80``, ``:80``, ``10.0.0.1``, ``[2001:db8::1]:80``; the first address and port of a range."""
-    text = text.partition("-")[0] if text.count(":") <= 1 else text
+def _endpoint(text: str) -> tuple[tuple[str, ...], int | None]:
+    """Addresses and port of ``10.0.0.1:80``, ``:80``, ``10.0.0.1-10.0.0.3:80``, ``[2001:db8::1]:80``; of a port range the first.
+
+    No address at all for text that is none of these; an empty address keeps the packet's own.
+    """
     if text.startswith("["):
-        address, _, rest = text[1:].partition("]")
-        return address, _port(rest.lstrip(":"))
-    if text.count(":") == 1:
-        address, _, port = text.partition(":")
-        return address, _port(port)
-    return text, None
+        addresses, _, rest = text[1:].partition("]")
+        ports = rest.removeprefix(":")
+    elif text.count(":") > 1:
+        addresses, ports = text, ""
+    else:
+        addresses, _, ports = text.partition(":")
+    port = _port(ports)
+    if not addresses:
+        return ((), None) if port is None else (("",), port)
+    low, _, high = addresses.partition("-")
+    family, first = number(low)
+    last_family, last = number(high or low)
+    if not family or family != last_family or not first <= last < first + MAX_RANGE:
+        return (), None
+    make = ipaddress.IPv4Address if family == 4 else ipaddress.IPv6Address
+    return tuple(str(make(value)) for value in range(first, last + 1)), port
 
 
 def _port(text: str) -> int | None:
@@ -482,14 +537,15 @@ def _range(text: str, address: str) -> bool:
     return first[0] == family == last[0] and first[1] <= value <= last[1]
 
 
-def _probability(match: Match, so_far: float | None) -> float:
+def _probability(match: Match) -> float:
+    """The share of packets one statistic option lets through; `--mode` and `--packet` do not change it."""
     value = match.values[0] if match.values else ""
-    share = so_far if so_far is not None else 1.0
+    share = 1.0
     try:
         if match.option == "--probability":
-            return share * float(value)
-        if match.option == "--every":
-            return share / max(int(value), 1)
+            share = min(max(float(value), 0.0), 1.0)
+        elif match.option == "--every":
+            share = 1 / max(int(value), 1)
     except ValueError:
         return 0.5
-    return share
+    return 1 - share if match.inverted and match.option in ("--probability", "--every") else share

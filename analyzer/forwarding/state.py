@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding.addresses import contains, family_of, network
+from analyzer.forwarding.addresses import contains, family_of, is_multicast, network
 from analyzer.parsers.iptables_rule import Rule
 
 Layer = Literal["captured", "expected", "assumed"]
@@ -57,7 +58,7 @@ class PolicyRule:
         hit = (
             (not self.src or contains(self.src, src))
             and (not self.dst or contains(self.dst, dst))
-            and (not self.iif or self.iif == iif)
+            and (not self.iif or self.iif == (iif or "lo"))  # output lookups have the loopback as input interface
             and (not self.oif or self.oif == oif)
             and (self.fwmark is None or mark & self.fwmask == self.fwmark)
         )
@@ -115,7 +116,9 @@ class IpSet:
         for member in self.members:
             prefix = "/" in member.address or "/" in member.address2
             ranged = member.port is not None and member.port_end not in (None, member.port)
-            if prefix or ranged or member.nomatch or self.type.startswith(("hash:net", "list:")):
+            # Nets are compared as prefixes; ipset prints one of full length without its length.
+            net = "net" in self.type or self.type.startswith("list:")
+            if prefix or ranged or member.nomatch or net:
                 self.prefixes.append(member)
             else:
                 key = (member.address or None, member.protocol or None, member.port, member.address2 or None)
@@ -129,7 +132,7 @@ class IpSet:
             None if kind.startswith("bitmap:port") else address,
             protocol if has_port and not kind.startswith("bitmap:port") else None,
             port if has_port else None,
-            address2 if kind.count(",") == 2 and not kind.endswith(",net") else None,
+            address2 if kind.count(",") == 2 else None,
         )
         hit = self.index.get(key)
         best: tuple[int, Member] | None = None
@@ -225,6 +228,31 @@ class NodeState:
             if route.length < (32 if family_of(address) == 4 else 128)
         )
 
+    def address_type(self, address: str, interface: str = "") -> str:
+        """LOCAL, BROADCAST, MULTICAST or UNICAST as inet_addr_type says, by the entries of one interface if given."""
+        family = family_of(address)
+        if is_multicast(address):
+            return "MULTICAST"
+        if family == 4 and (address == "255.255.255.255" or contains("0.0.0.0/8", address)):
+            return "BROADCAST"
+        held = self.local.get(address)
+        if held is not None:
+            return "LOCAL" if interface in ("", held[0]) else "UNICAST"
+        found = self.lookup_table(family, "local", address)
+        if found is None or (interface and interface != found.interface):
+            return "UNICAST"
+        return found.type.upper()
+
+    @cached_property
+    def connmark_families(self) -> frozenset[int]:
+        """Families whose rules give connections a mark; in the others it is always 0."""
+        return frozenset(
+            family
+            for (family, _, _), chain in self.chains.items()
+            for one in chain.rules
+            if one.rule.target == "CONNMARK" and "--restore-mark" not in dict(one.rule.target_options)
+        )
+
     def local_evidence(self, address: str) -> tuple[Evidence, ...]:
         entry = self.local.get(address)
         return (entry[2],) if entry else ()
@@ -238,9 +266,12 @@ class NodeState:
         next rule (`ip-rule(8)`, fib_rules).
         """
         family = family_of(dst)
+        goto = 0
         for rule in self.rules.get(family, ()):
-            if not rule.matches(src, dst, iif, oif, mark):
+            if rule.priority < goto or not rule.matches(src, dst, iif, oif, mark):
                 continue
+            if rule.action == "goto" and rule.table.isdigit():
+                goto = int(rule.table)
             if rule.action in ("blackhole", "unreachable", "prohibit"):
                 return Route(rule.action, dst, "", "", "", 0, rule.evidence)
             if rule.action != "lookup" or (skip_local and rule.table == "local"):
@@ -274,7 +305,7 @@ class NodeState:
         usable = [
             entry
             for entry in self.addresses
-            if family_of(entry.address) == family and entry.scope in ("global", "site", "") and not entry.secondary
+            if family_of(entry.address) == family and entry.scope in ("global", "") and not entry.secondary
         ]
         own = [entry for entry in usable if entry.interface == interface]
         for entry in own:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from analyzer.parsers import frames
 from analyzer.parsers.base import Form, Head, Parsed, ParseNote, Reason
 from analyzer.parsers.byte_account import ByteAccount
 from analyzer.parsers.fields import address, integer
@@ -297,7 +298,7 @@ def parse(data: bytes, file: str) -> Parsed:
     reasons = {note.reason for note in reader.notes}
     failed = not reader.documents and bool(reasons & {"error-text", "unparsed", "cut", "unusable"})
     return Parsed(
-        tables={name: SCHEMAS[name].frame(rows) for name, rows in reader.rows.items()},
+        tables={name: frames.from_rows(SCHEMAS[name], rows) for name, rows in reader.rows.items()},
         notes=tuple(sorted(reader.notes, key=lambda note: note.line)),
         lines=reader.account.count(),
         state="rows" if found else "failed" if failed else "empty",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from analyzer.parsers import frames
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Ledger:
             elif number not in self._fate:
                 self.note(number, "unparsed", text)
         fates = list(self._fate.values())
-        tables = {name: TABLES[name].frame(rows) for name, rows in self._rows.items()}
+        tables = {name: frames.from_rows(TABLES[name], rows) for name, rows in self._rows.items()}
         found = any(len(rows) for rows in self._rows.values())
         notes = tuple(sorted(self._notes, key=lambda note: note.line))
         return Parsed(

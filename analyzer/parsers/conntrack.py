@@ -168,8 +168,11 @@ def parse_statistics(data: bytes, file: str) -> Parsed:
     """``conntrack -S``: counters per CPU, no entries. One note, no knowledge about flows."""
     unwrapped = envelope.lines(data)
     ledger = Ledger(file, (conntrack_slow.TABLE,))
-    first = next((pair for pair in unwrapped.pairs if pair[1].strip()), (1, ""))
-    ledger.note(first[0], "not-a-table", first[1], "counters of conntrack -S, no entries")
+    first = next((pair for pair in unwrapped.pairs if pair[1].strip()), None)
+    if first is None:  # nothing to account for, but still no knowledge
+        ledger.also(1, "not-a-table", "", "no counters and no entries")
+    else:
+        ledger.note(first[0], "not-a-table", first[1], "counters of conntrack -S, no entries")
     for number, text in unwrapped.pairs:
         if text.strip():
             ledger.furniture(number)

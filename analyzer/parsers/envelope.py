@@ -80,11 +80,8 @@ class Envelope:
 
 def decode(data: bytes) -> str:
     """Text of a capture: UTF-8 (UTF-16 by its mark), line ends as `\\n`, no NUL, no terminal colours."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = data.decode("utf-16", errors="replace")
-    else:
-        text = data.decode("utf-8", errors="replace")
-    text = text.removeprefix("\ufeff")
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n")
         text = text.replace("\r", " " if "\n" in text else "\n")
@@ -109,7 +106,11 @@ def lines(data: bytes) -> Envelope:
     envelope = Envelope(number_lines(text))
     first = text.lstrip("\n")
     suspects = (
-        first[:1] in " \t>#|│+`~" or first[:1].isdigit() or first[:6] == "Every " or "=3D" in text or " \\\n" in text
+        first[:1] in " \t>#|│+`~"
+        or first[:1].isdigit()
+        or first[:6] == "Every "
+        or "=3D" in text
+        or ("\\" in text and " \\\n" in text)
     )
     if not suspects and not _anywhere(text):
         return envelope
@@ -128,15 +129,22 @@ def lines(data: bytes) -> Envelope:
     return envelope
 
 
-_MARKS = (
-    "# ", "#\n", "$ ", "$\n", "% ", "❯", "➜", "```", "~~~", "...", "…", "===", "---", "**", "\n--\n", "──", "[+]",
-    "\n> ", "omitted", "snip", "truncated",
+# A mark is searched only where its rarest character occurs: one character is found many times faster than two.
+_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("#", ("# ", "#\n")), ("$", ("$ ", "$\n")), ("%", ("% ",)), ("`", ("```",)), ("~", ("~~~",)), ("=", ("===",)),
+    ("*", ("**",)), ("+", ("[+]",)), (">", ("\n> ",)), ("-", ("---", "\n--\n")), ("❯", ("❯",)), ("➜", ("➜",)), ("…", ("…",)),
+    ("─", ("──",)), (".", ("...",)),
 )  # fmt: skip
+_GAP_SIGNS, _GAP_WORDS = "#<[(", ("omitted", "snip", "truncated", "cut")
 
 
 def _anywhere(text: str) -> bool:
     """Whether a mark of an envelope occurs at all; plain substring searches, fast on large text."""
-    return any(mark in text for mark in _MARKS) or text[-1:] in "#$"
+    if any(sign in text and any(mark in text for mark in marks) for sign, marks in _MARKS) or text[-1:] in "#$":
+        return True
+    # A word for a gap stands in brackets or after `#`; the banner of ipvsadm has a bracket of its own.
+    begin = text.find("\n") + 1 if text.startswith("IP Virtual Server") else 0
+    return any(text.find(sign, begin) >= 0 for sign in _GAP_SIGNS) and any(word in text for word in _GAP_WORDS)
 
 
 def _drop(envelope: Envelope, numbers: set[int]) -> None:
@@ -224,21 +232,25 @@ def _quoted_printable(envelope: Envelope) -> None:
         return
     decoded: Pairs = []
     tail: set[int] = set()
+    blank: Pairs = []  # joined, but still lines of the file
     open_line: tuple[int, str] | None = None
     for number, text in envelope.pairs:
         if open_line is not None:
             if text.strip():
                 tail.add(number)
+            else:
+                blank.append((number, ""))
             open_line = (open_line[0], open_line[1] + text)
         else:
             open_line = (number, text)
         if open_line[1].endswith("="):
             open_line = (open_line[0], open_line[1][:-1])
             continue
-        decoded.append(open_line)
+        decoded += [open_line, *blank]
         open_line = None
+        blank = []
     if open_line is not None:
-        decoded.append(open_line)
+        decoded += [open_line, *blank]
     envelope.pairs = [
         (number, quopri.decodestring(text.encode("utf-8")).decode("utf-8", errors="replace").replace("\n", " "))
         if "=" in text
@@ -259,6 +271,7 @@ def _continuations(envelope: Envelope) -> None:
     while index < len(pairs):
         number, text = pairs[index]
         parts = [text]
+        blank: Pairs = []  # joined, but still lines of the file
         last = number
         while parts[-1].endswith(" \\") and index + 1 < len(pairs):
             parts[-1] = parts[-1][:-2]
@@ -266,14 +279,14 @@ def _continuations(envelope: Envelope) -> None:
             last, more = pairs[index]
             if more.strip():
                 tail.add(last)
+            else:
+                blank.append((last, ""))
             parts.append(more.strip() if not more.endswith(" \\") else more.strip()[:-2].strip() + " \\")
         if last != number:
             text = " ".join(parts)
             if text.strip():
                 envelope.notes.append(ParseNote(number, "assumed", text[:200], f"lines {number} to {last} joined"))
-            else:
-                tail.discard(last)
-        joined.append((number, text))
+        joined += [(number, text), *blank]
         index += 1
     envelope.pairs = joined
     envelope.furniture.extend(sorted(tail))

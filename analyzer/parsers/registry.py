@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 
 import analyzer.parsers as package
-from analyzer.parsers import envelope, transcript
+from analyzer.parsers import envelope, frames, transcript
 from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
 from analyzer.tables import TABLES
 
@@ -190,7 +190,7 @@ def failure(known: Form, data: bytes, reason: Reason, text: str) -> Parsed:
     filled = [number for number, line in rows if line.strip()]
     note = ParseNote(filled[0] if filled else 1, reason, text.strip()[:200])
     return Parsed(
-        tables={name: TABLES[name].empty() for name in known.tables},
+        tables={name: frames.empty(TABLES[name]) for name in known.tables},
         notes=(note,),
         lines=LineCount(len(rows), len(rows) - len(filled), 0, 0, len(filled)),
         state="failed",

@@ -58,6 +58,7 @@ class Case:
             for owner, _ in self.world.service_addresses.get(address, ()):
                 if owner in by_id:
                     owners[owner] = by_id[owner]
+            owners.update((service.id, service) for service in self.labelled(address))
         for target in self.targets:
             if (target.protocol, target.port) in self.world.node_ports:
                 for service in self.snapshot.objects.services:
@@ -88,6 +89,11 @@ class Case:
             for owner in dict.fromkeys(owners)
             if owner in by_id and any(ip == vip and mode != "Proxy" for ip, mode in by_id[owner].ingress)
         )
+
+    def labelled(self, vip: str) -> tuple[Service, ...]:
+        """Services that the cloud controller labelled with the load balancer of the address, published or not."""
+        balancer = self.world.load_balancers.get(vip)
+        return self.cluster.by_balancer.get(balancer.id, ()) if balancer and balancer.id else ()
 
     def binders_of(self, service: Service) -> tuple[Service, ...]:
         """Services that bind an address of this Service's load balancer, itself included."""
@@ -153,8 +159,11 @@ class Case:
         by_id = self.snapshot.objects.by_id
         owners = [by_id[o] for o, _ in self.world.service_addresses.get(target.address, ()) if o in by_id]
         on_node = target.address in self.world.node_by_address
+        labelled = {service.id for service in self.labelled(target.address)}
         for service in (*self.services, *owners):
-            addresses = (*service.cluster_ips, *service.external_ips, *service.published)
+            addresses = [*service.cluster_ips, *service.external_ips, *service.published]
+            if service.id in labelled and not service.published:  # published by name only
+                addresses.append(target.address)
             for port in service.ports:
                 if port.protocol != target.protocol:
                     continue

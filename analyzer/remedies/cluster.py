@@ -10,7 +10,7 @@ from typing import Any
 
 from analyzer.remedies import profiles
 from analyzer.snapshot.model import Snapshot
-from analyzer.snapshot.objects import mapping, records, text
+from analyzer.snapshot.objects import Service, mapping, number, records, text
 
 _VERSION = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,3})")
 _CCM_IMAGE = re.compile(r"cloud-controller-manager[^,:]{0,80}:(v?\d[\w.-]{0,60})")
@@ -160,15 +160,61 @@ class Cluster:
         return {lb: frozenset(found) for lb, found in kinds.items()}
 
     @cached_property
+    def _kube_proxies(self) -> tuple[Mapping[str, Any], ...]:
+        frame = self.snapshot["pods"]
+        chosen = records(frame[frame["name"].str.startswith("kube-proxy", na=False)])
+        return tuple(
+            row for row in chosen if text(row["node_name"]) and text(row["phase"]) not in ("Succeeded", "Failed")
+        )
+
+    @cached_property
     def kube_proxy_pods(self) -> Mapping[str, tuple[str, str]]:
         """Node -> (namespace, name) of its kube-proxy pod."""
-        frame = self.snapshot["pods"]
-        chosen = frame[frame["name"].str.startswith("kube-proxy", na=False)]
-        return {
-            text(row["node_name"]): (text(row["namespace"]), text(row["name"]))
-            for row in records(chosen)
-            if text(row["node_name"]) and text(row["phase"]) not in ("Succeeded", "Failed")
-        }
+        return {text(row["node_name"]): (text(row["namespace"]), text(row["name"])) for row in self._kube_proxies}
+
+    @cached_property
+    def kube_proxy_owners(self) -> Mapping[str, tuple[str, str]]:
+        """Node -> (namespace, ``daemonset/NAME``) of its kube-proxy pod."""
+        found = {}
+        for row in self._kube_proxies:
+            kind, _, name = text(row["owner"]).partition("/")
+            owner = f"{kind.lower()}/{name}" if kind == "DaemonSet" else "daemonset/<kube-proxy>"
+            found[text(row["node_name"])] = (text(row["namespace"]), owner)
+        return found
+
+    @cached_property
+    def bound(self) -> Mapping[str, Mapping[str, int]]:
+        """Address on kube-ipvs0 -> {node that holds it: prefix length}."""
+        frame = self.snapshot["addresses"]
+        frame = frame[(frame["interface"] == "kube-ipvs0") & frame["address"].notna()]
+        found: dict[str, dict[str, int]] = {}
+        for node, address, length in zip(frame["node"], frame["address"], frame["prefix_len"], strict=True):
+            found.setdefault(str(address), {})[str(node)] = number(length) or (128 if ":" in str(address) else 32)
+        return found
+
+    @cached_property
+    def proxy_configs(self) -> tuple[str, ...]:
+        """Names of the ConfigMaps that hold a kube-proxy configuration."""
+        return tuple(
+            dict.fromkeys(text(row["name"]) for row in records(self.snapshot["proxy_configs"]) if text(row["name"]))
+        )
+
+    @cached_property
+    def abnormal(self) -> tuple[tuple[str, str], ...]:
+        """(load-balancer id or empty, backend) of each failing health check."""
+        return tuple(
+            (text(row["lb_id"]), f"{text(row['server_ip']) or text(row['server_id'])}:{number(row['port']) or '?'}")
+            for row in records(self.snapshot["lb_health"])
+            if text(row["status"]) == "abnormal"
+        )
+
+    @cached_property
+    def by_balancer(self) -> Mapping[str, tuple[Service, ...]]:
+        """Load-balancer id -> the Services that carry it as a label."""
+        found: dict[str, list[Service]] = {}
+        for service in self.snapshot.objects.services:
+            found.setdefault(service.labels.get(LABEL_LB_ID, ""), []).append(service)
+        return {lb: tuple(services) for lb, services in found.items() if lb}
 
     @cached_property
     def region(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import lru_cache
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -38,13 +39,21 @@ def page(view: View, messages: Messages, *, paper: bool) -> str:
     return template.render(
         view=view, t=messages.html, plain=messages.text, paper=paper, script=Markup(script),  # noqa: S704 - our own file
         script_hash=digest,
-        style=Markup(_asset("report.css") + (_asset("print.css") if paper else _asset("screen.css"))),  # noqa: S704
+        style=Markup(_paper_style() if paper else _asset("report.css") + _asset("screen.css")),  # noqa: S704
     )  # fmt: skip
 
 
 @lru_cache(maxsize=4)
 def _asset(name: str) -> str:
     return (folder("templates") / name).read_text("utf-8")
+
+
+@lru_cache(maxsize=1)
+def _paper_style() -> str:
+    """The style for paper with its variables put in: WeasyPrint would resolve them for every element again."""
+    style = _asset("report.css") + _asset("print.css")
+    variables = dict(re.findall(r"(--[a-z-]+): ([^;]+);", style))
+    return re.sub(r"var\((--[a-z-]+)\)", lambda match: variables[match[1]], style)
 
 
 @lru_cache(maxsize=1)

@@ -194,13 +194,15 @@ class _Maker:
                 out.Prerequisite(clean(item.slug), item.state, text(f"prerequisite.{item.slug}", **item.values))
                 for item in fix.prerequisites
             ],
-            changes=_changes(fix.changes),
+            changes=self._changes(fix, fix.changes),
             side_effects=[
                 out.SideEffect(clean(slug), text(f"side-effect.{slug}", **fix.values)) for slug in fix.side_effects
             ],
-            verify=_changes(fix.verify), sources=_list(fix.sources),
+            verify=self._changes(fix, fix.verify), sources=_list(fix.sources),
         )  # fmt: skip
 
+    def _changes(self, fix: remedies.Remedy, changes: Iterable[remedies.Change]) -> list[out.Change]:
+        def title(change: remedies.Change) -> str:
+            return self._messages.text(change.title, **fix.values) if change.title else ""
 
-def _changes(changes: Iterable[remedies.Change]) -> list[out.Change]:
-    return [out.Change(change.kind, clean(change.title), clean_block(change.body)) for change in changes]
+        return [out.Change(change.kind, title(change), clean_block(change.body)) for change in changes]

@@ -10,6 +10,8 @@ class Limits:
     """Bounds of one medium. Full findings come first, then one-liners, then a number."""
 
     full_findings: int
+    examples: int
+    """Findings whose example is drawn and told step by step; later ones give its verdict only."""
     listed_findings: int
     names: int
     """Names shown before the rest is folded away."""
@@ -34,10 +36,10 @@ class Limits:
 
 
 SCREEN = Limits(
-    full_findings=500, listed_findings=2000, names=12, hidden_names=400, evidence=20, pictures=3, steps=60,
+    full_findings=500, examples=200, listed_findings=2000, names=12, hidden_names=400, evidence=20, pictures=3, steps=60,
     step_quotes=4, change_lines=400, nodes=200, groups=12, notes_per_file=50, notes=1000, rows=200, cell=400,
 )  # fmt: skip
 PAPER = Limits(
-    full_findings=60, listed_findings=240, names=12, hidden_names=0, evidence=8, pictures=1, steps=24, step_quotes=1,
+    full_findings=24, examples=8, listed_findings=160, names=12, hidden_names=0, evidence=8, pictures=1, steps=24, step_quotes=1,
     change_lines=70, nodes=60, groups=6, notes_per_file=10, notes=60, rows=60, cell=120,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from analyzer.forwarding.model import Packet, Path, Step
+from analyzer.forwarding.model import Packet, Path, Step, end_point
 from analyzer.report import svg
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, shorten, width, wrap
@@ -85,16 +85,12 @@ def changes(before: Packet, after: Packet) -> tuple[str, ...]:
     """
     lines = []
     if (before.src, before.sport) != (after.src, after.sport):
-        lines.append(f"src {_end(before.src, before.sport)} → {_end(after.src, after.sport)}")
+        lines.append(f"src {end_point(before.src, before.sport)} → {end_point(after.src, after.sport)}")
     if (before.dst, before.dport) != (after.dst, after.dport):
-        lines.append(f"dst {_end(before.dst, before.dport)} → {_end(after.dst, after.dport)}")
+        lines.append(f"dst {end_point(before.dst, before.dport)} → {end_point(after.dst, after.dport)}")
     if before.mark != after.mark:
         lines.append(f"mark {before.mark:#x} → {after.mark:#x}")
     return tuple(lines)
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def draw(path: Path, messages: Messages) -> Markup:

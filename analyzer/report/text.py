@@ -16,7 +16,7 @@ from analyzer.report.plain import clean, cut
 from analyzer.report.svg_path import changes
 from analyzer.report.view import summary as summarise
 from analyzer.report.view_findings import one_liner
-from analyzer.report.view_inputs import complete_nodes
+from analyzer.report.view_inputs import complete_nodes, unread_lines
 from analyzer.report.view_trace import telling, verdict_line
 from analyzer.snapshot.model import Snapshot
 
@@ -46,7 +46,7 @@ def summary(analysis: Analysis, messages: Messages) -> str:
         messages.text("report.text.cells", total=counts.cells_total, percent=counts.captured_percent, **cells),
         messages.text(
             "report.text.coverage", n=complete_nodes(analysis.snapshot), total=counts.nodes,
-            skipped=len(analysis.findings.skipped), notes=len(analysis.snapshot["parse_notes"]),
+            skipped=len(analysis.findings.skipped), notes=unread_lines(analysis.snapshot),
         ),
     )  # fmt: skip
     return "\n".join(lines) + "\n"

@@ -16,7 +16,17 @@ from analyzer.report.limits import SCREEN, Limits
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean
 from analyzer.report.view_findings import FindingView, finding_views, one_liner
-from analyzer.report.view_inputs import Coverage, Environment, Notes, SkippedView, coverage, environment, notes, skipped
+from analyzer.report.view_inputs import (
+    Coverage,
+    Environment,
+    Notes,
+    SkippedView,
+    coverage,
+    environment,
+    notes,
+    skipped,
+    unread_lines,
+)
 from analyzer.report.view_tables import TableView, appendix
 
 TOP = 5
@@ -135,7 +145,7 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         caveats.append(messages.text("report.summary.skipped", n=len(analysis.findings.skipped)))
     if total and captured < total:
         caveats.append(messages.text("report.summary.inferred", n=total - captured, total=total))
-    unread = len(analysis.snapshot["parse_notes"])
+    unread = unread_lines(analysis.snapshot)
     if unread:
         caveats.append(messages.text("report.summary.notes", n=unread))
     return Summary(

@@ -37,7 +37,7 @@ class ChangeView:
     """A command or document to copy."""
 
     kind: str
-    title: str
+    title: Markup
     body: str
     lines_left_out: int
 
@@ -113,10 +113,11 @@ def one_liner(finding: Finding, messages: Messages) -> str:
 def finding_views(analysis: Analysis, messages: Messages, limits: Limits) -> tuple[FindingView, ...]:
     """The first findings, as many as the medium shows in full."""
     index = {name: number for number, name in enumerate(analysis.snapshot.node_names)}
+    brief = replace(limits, pictures=0)
     shown = analysis.findings.findings[: limits.full_findings]
     return tuple(
         replace(
-            _finding(analysis, finding, messages, limits),
+            _finding(analysis, finding, messages, limits if number <= limits.examples else brief),
             anchor=f"f-{number}",
             node_indexes=tuple(sorted(index[node] for node in finding.nodes if node in index)),
         )
@@ -168,7 +169,7 @@ def _remedy(remedy: Remedy, messages: Messages, limits: Limits) -> RemedyView:
         text=messages.html(f"fix.{remedy.card}.text", **remedy.values),
         usable=remedy.usable,
         partial=remedy.partial,
-        changes=tuple(_change(change, limits) for change in remedy.changes),
+        changes=tuple(_change(change, remedy, messages, limits) for change in remedy.changes),
         conditions=tuple(
             Condition(
                 item.state, MARKS[item.state], messages.text(f"report.check.{item.state}"),
@@ -177,12 +178,13 @@ def _remedy(remedy: Remedy, messages: Messages, limits: Limits) -> RemedyView:
             for item in remedy.prerequisites
         ),
         side_effects=tuple(messages.html(f"side-effect.{slug}", **remedy.values) for slug in remedy.side_effects),
-        verify=tuple(_change(change, limits) for change in remedy.verify),
+        verify=tuple(_change(change, remedy, messages, limits) for change in remedy.verify),
         sources=tuple(Source(clean(text), text if _LINK.fullmatch(text) else "") for text in remedy.sources),
     )  # fmt: skip
 
 
-def _change(change: Change, limits: Limits) -> ChangeView:
+def _change(change: Change, remedy: Remedy, messages: Messages, limits: Limits) -> ChangeView:
     lines = clean_block(change.body).rstrip("\n").split("\n")
     shown = "\n".join(cut(line, 2000) for line in lines[: limits.change_lines])
-    return ChangeView(change.kind, clean(change.title), shown, max(0, len(lines) - limits.change_lines))
+    title = messages.html(change.title, **remedy.values) if change.title else Markup("")
+    return ChangeView(change.kind, title, shown, max(0, len(lines) - limits.change_lines))

@@ -249,3 +249,13 @@ def notes(snapshot: Snapshot, messages: Messages, limits: Limits) -> Notes:
             NotesOfReason(reason, label, sum(totals[reason].values()), tuple(files), len(totals[reason]) - len(files))
         )
     return Notes(int(sizes.sum()), tuple(result))
+
+
+HARMLESS = frozenset({"extra", "assumed", "repeated", "wrong-form", "not-live"})
+"""Reasons of notes that cost no row: something was assumed, or stands elsewhere."""
+
+
+def unread_lines(snapshot: Snapshot) -> int:
+    """How many notes mean that something on a line is not known."""
+    notes = snapshot["parse_notes"]
+    return int((~notes["reason"].isin(list(HARMLESS))).sum())

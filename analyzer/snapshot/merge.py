@@ -71,9 +71,11 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
         for other in candidates:
             if other is not winner:
                 losers[(other[1], other[2].name)] = f"same fact as {winner[1]}, which fills the table"
-    best["interfaces"] = _join_links(best.get("interfaces", []))
+    if "interfaces" in best:
+        best["interfaces"] = _join_links(best["interfaces"])
     for table, frames in best.items():
-        parts[table].extend(frames)
+        if frames:
+            parts[table].extend(frames)
     tables = {table: _concat(table, frames) for table, frames in parts.items()}
     for table, identity in IDENTITY.items():
         if table in tables:

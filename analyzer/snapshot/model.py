@@ -96,10 +96,18 @@ class Snapshot:
         return self.regimes.get(node, Regime(node, {}))
 
     def quote(self, evidence: Evidence) -> Evidence:
-        """The same pointer with the line's text, cut at 240 characters."""
+        """The same pointer with the line's text, cut at 240 characters; an object is quoted by what it says."""
         if evidence.text or not evidence.line:
             return evidence
-        return replace(evidence, text=self.read_line(evidence.file, evidence.line).strip()[:240])
+        said = self.sayings.get((evidence.file, evidence.line))
+        return replace(evidence, text=(said or self.read_line(evidence.file, evidence.line).strip())[:240])
+
+    @cached_property
+    def sayings(self) -> Mapping[tuple[str, int], str]:
+        """(file, line) of each object -> one line that says what the object says."""
+        from analyzer.snapshot.quotes import sayings
+
+        return sayings(self.tables)
 
     def with_tables(self, **tables: pd.DataFrame) -> Snapshot:
         """A copy with some tables replaced; what was derived from them is derived again."""

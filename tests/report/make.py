@@ -125,13 +125,13 @@ def remedies() -> tuple[Remedy, ...]:
     return (
         Remedy(
             "F2", {"service": "shop/web"},
-            (Change("command", annotate, "Set the annotation"),),
+            (Change("command", annotate, "change.annotate"),),
             (Prerequisite("controller-version", "not-met", {"version": "2.2.0"}), Prerequisite("dns", "unknown")),
             ("status-has-hostname",), (), ("javascript:alert(1)",),
         ),
         Remedy(
             "F1", {"service": "shop/web"},
-            (Change("yaml", yaml, "Service shop/web"), Change("text", "Apply it in a quiet hour.\nTell the owners.")),
+            (Change("yaml", yaml, "change.no-such"), Change("text", "Apply it in a quiet hour.\nTell the owners.")),
             (Prerequisite("no-source-ip", "unknown", {"service": SCRIPT}), Prerequisite("service-exists", "met")),
             ("source-ip-lost", "extra-hop"), (Change("command", "curl -sv https://203.0.113.10/"),),
             ("https://kubernetes.io/docs/concepts/services-networking/service/", "cloud controller notes"), True,

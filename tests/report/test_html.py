@@ -114,3 +114,10 @@ def test_empty_analysis(messages: Messages) -> None:
         page = render(empty, messages)
         assert messages.text("report.headline.none") in page
         assert messages.text("report.notes.none") in page
+
+
+def test_titles_of_changes_are_messages(analysis: Analysis, messages: Messages) -> None:
+    page = html.render(analysis, messages)
+    assert "<figcaption>⟦change.no-such⟧</figcaption>" in page
+    assert "externalTrafficPolicy: Cluster" in page
+    assert "note: &#34;&lt;script&gt;" in page

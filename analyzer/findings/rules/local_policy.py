@@ -5,7 +5,7 @@ One module because all of them are one distinction: who dials, what, on which no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from analyzer.findings.context import Cell, Context, keys, names, nodes, targets
 from analyzer.findings.model import Finding, Severity
@@ -69,8 +69,8 @@ def _finding(
     )
 
 
-def _select(context: Context, service: Service, kinds: frozenset[str], accept: Callable[[Cell], bool]) -> list[Cell]:
-    return [cell for cell in context.by_service.get(service.id, ()) if cell.row.kind in kinds and accept(cell)]
+def _of(context: Context, service: Service, kinds: frozenset[str]) -> list[Cell]:
+    return [cell for cell in context.by_service.get(service.id, ()) if cell.row.kind in kinds]
 
 
 VIPS = frozenset({"load-balancer", "external-ip"})
@@ -81,10 +81,11 @@ NODE_PORT = frozenset({"node-port"})
 def vip_refused(context: Context) -> Iterator[Finding]:
     """S3: up to 1.23 the virtual server of a node without endpoint is empty, and IPVS refuses."""
     for service, lacking in _services(context):
-        bad = _select(
-            context, service, VIPS,
-            lambda cell, lacking=lacking: cell.vantage.node in lacking and cell.verdict.outcome != "ok" and cell.verdict.mechanism in EMPTY,
-        )  # fmt: skip
+        bad = [
+            cell
+            for cell in _of(context, service, VIPS)
+            if cell.vantage.node in lacking and cell.verdict.outcome != "ok" and cell.verdict.mechanism in EMPTY
+        ]
         if bad:
             yield _finding(
                 context, "REACH-003", service, bad, severity="warning", situation="S3",
@@ -96,11 +97,14 @@ def vip_refused(context: Context) -> Iterator[Finding]:
 def vip_times_out_from_host(context: Context) -> Iterator[Finding]:
     """S4: from 1.24 all endpoints are listed, but the host's packet keeps the VIP as its source and dies on the way."""
     for service, lacking in _services(context):
-        bad = _select(
-            context, service, VIPS,
-            lambda cell, lacking=lacking: cell.vantage.kind == "node" and cell.vantage.node in lacking and cell.verdict.outcome in NO_ANSWER
-            and cell.verdict.mechanism not in EMPTY,
-        )  # fmt: skip
+        bad = [
+            cell
+            for cell in _of(context, service, VIPS)
+            if cell.vantage.kind == "node"
+            and cell.vantage.node in lacking
+            and cell.verdict.outcome in NO_ANSWER
+            and cell.verdict.mechanism not in EMPTY
+        ]
         if bad:
             yield _finding(
                 context, "REACH-004", service, bad, severity="warning", situation="S4",
@@ -112,10 +116,11 @@ def vip_times_out_from_host(context: Context) -> Iterator[Finding]:
 def vip_source_lost(context: Context) -> Iterator[Finding]:
     """S5: the CNI masquerades, so it works, and the server sees the node's address instead of the client's."""
     for service, lacking in _services(context):
-        lost = _select(
-            context, service, VIPS,
-            lambda cell, lacking=lacking: cell.vantage.kind == "node" and cell.vantage.node in lacking and cell.verdict.outcome == "ok",
-        )  # fmt: skip
+        lost = [
+            cell
+            for cell in _of(context, service, VIPS)
+            if cell.vantage.kind == "node" and cell.vantage.node in lacking and cell.verdict.outcome == "ok"
+        ]
         if lost:
             yield _finding(
                 context, "REACH-005", service, lost, severity="info", situation="S5", fixes=(), lacking=lacking
@@ -126,19 +131,26 @@ def vip_source_lost(context: Context) -> Iterator[Finding]:
 def vip_works_from_pods(context: Context) -> Iterator[Finding]:
     """S6: ordinary pods on the same node get through: their answers come back through that node."""
     for service, lacking in _services(context):
-        fine = _select(
-            context, service, VIPS,
-            lambda cell, lacking=lacking: cell.vantage.kind in ("pod", "backend-pod") and cell.vantage.node in lacking
-            and cell.verdict.outcome == "ok",
-        )  # fmt: skip
+        fine = [
+            cell
+            for cell in _of(context, service, VIPS)
+            if cell.vantage.kind in ("pod", "backend-pod")
+            and cell.vantage.node in lacking
+            and cell.verdict.outcome == "ok"
+        ]
         if fine:
             yield _finding(
                 context, "REACH-006", service, fine, severity="info", situation="S6", fixes=(), lacking=lacking
             )
 
 
-def _to_other(lacking: frozenset[str]) -> Callable[[Cell], bool]:
-    return lambda cell: cell.row.node in lacking and cell.vantage.node != cell.row.node
+def _to_other(context: Context, service: Service, lacking: frozenset[str]) -> list[Cell]:
+    """NodePort of a node without endpoint, dialled from outside or from another node."""
+    return [
+        cell
+        for cell in _of(context, service, NODE_PORT)
+        if cell.row.node in lacking and cell.vantage.node != cell.row.node
+    ]
 
 
 @rule("REACH-007", needs=("services", "endpoints"))
@@ -147,7 +159,7 @@ def node_port_refused(context: Context) -> Iterator[Finding]:
     for service, lacking in _services(context):
         bad = [
             cell
-            for cell in _select(context, service, NODE_PORT, _to_other(lacking))
+            for cell in _to_other(context, service, lacking)
             if cell.verdict.outcome != "ok" and cell.verdict.mechanism in EMPTY
         ]
         if bad:
@@ -163,7 +175,7 @@ def node_port_times_out(context: Context) -> Iterator[Finding]:
     for service, lacking in _services(context):
         bad = [
             cell
-            for cell in _select(context, service, NODE_PORT, _to_other(lacking))
+            for cell in _to_other(context, service, lacking)
             if cell.verdict.outcome in NO_ANSWER and cell.verdict.mechanism not in EMPTY
         ]
         if bad:
@@ -177,9 +189,7 @@ def node_port_times_out(context: Context) -> Iterator[Finding]:
 def node_port_source_lost(context: Context) -> Iterator[Finding]:
     """S9: flannel's masquerade makes it work; the server sees the entry node."""
     for service, lacking in _services(context):
-        lost = [
-            cell for cell in _select(context, service, NODE_PORT, _to_other(lacking)) if cell.verdict.outcome == "ok"
-        ]
+        lost = [cell for cell in _to_other(context, service, lacking) if cell.verdict.outcome == "ok"]
         if lost:
             yield _finding(
                 context, "REACH-009", service, lost, severity="info", situation="S9", fixes=(), lacking=lacking
@@ -190,10 +200,11 @@ def node_port_source_lost(context: Context) -> Iterator[Finding]:
 def own_node_port(context: Context) -> Iterator[Finding]:
     """S10: a node (or its pods) to its own NodePort without an endpoint."""
     for service, lacking in _services(context):
-        bad = _select(
-            context, service, NODE_PORT,
-            lambda cell: cell.row.node in lacking and cell.vantage.node == cell.row.node and cell.verdict.outcome != "ok",
-        )  # fmt: skip
+        bad = [
+            cell
+            for cell in _of(context, service, NODE_PORT)
+            if cell.row.node in lacking and cell.vantage.node == cell.row.node and cell.verdict.outcome != "ok"
+        ]
         if bad:
             yield _finding(
                 context, "REACH-010", service, bad, severity="warning", situation="S10",

@@ -86,7 +86,7 @@ def _destinations(
         if listener is None or listener.backends is None:
             open_question = open_question or target.address in case.vips
             continue
-        for backend in listener.backends:
+        for backend in [one for one in listener.backends if one.weight] or listener.backends:
             owner = case.owner_of(backend, target.protocol)
             if owner is not None:
                 inside.append(owner)

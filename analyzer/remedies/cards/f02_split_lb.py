@@ -1,6 +1,7 @@
-"""F2: one load balancer for clients outside, another one for the cluster; or a Service for the port that lacks one.
+"""F2: one load balancer for clients outside, another one for the cluster. F2b: a Service for the port that lacks one.
 
 **Helps** where the address is shared: ports that no Service serves stop being local once no Service publishes the address.
+Where the port's server is in this cluster, a virtual server for it (F2b) does the same, and F2b takes the place of F2.
 **Needs** a new Service, because the load balancer of an existing one cannot be changed.
 """
 
@@ -21,7 +22,7 @@ from analyzer.snapshot.objects import Service, ServicePort
 
 def build(case: Case) -> Remedy | None:
     """Add the port where its server is a Service of this cluster, else split the load balancer."""
-    if case.finding.situation != "S17" and (added := _add_port(case)):
+    if case.finding.situation != "S17" and (added := add_port(case)):
         return added
     services = _to_split(case)
     if not services or not case.vips:
@@ -54,7 +55,7 @@ def build(case: Case) -> Remedy | None:
 
 def _to_split(case: Case) -> tuple[Service, ...]:
     """All that bind the address; of two that claim one listener the first stays where it is."""
-    binders = case.all_binders or case.balanced
+    binders = case.all_binders or (case.balanced if case.finding.situation == "S21" else ())
     if case.finding.situation != "S17":
         return binders
     claimed: set[tuple[str, int, str]] = set()
@@ -79,7 +80,7 @@ def _annotations(case: Case, service: Service) -> dict[str, str]:
     return {f"{ALIBABA}loadbalancer-address-type": wanted}
 
 
-def _add_port(case: Case) -> Remedy | None:
+def add_port(case: Case) -> Remedy | None:
     """The foreign port's servers are pods of this cluster: a Service on the same load balancer gives it a virtual server."""
     found: list[tuple[Service, ServicePort, str, int, str]] = []
     for target in case.targets:
@@ -108,9 +109,9 @@ def _add_port(case: Case) -> Remedy | None:
         "addresses": listed(endpoint(address, number) for _, _, address, number, _ in found),
     }
     return Remedy(
-        "F2", values, (document(*manifests, title="change.service-for-port"),), (has_selector(services),),
+        "F2b", values, (document(*manifests, title="change.service-for-port"),), (has_selector(services),),
         ("same-port-listener",), (status_of(services), *checks), (sources.ACK_REUSE,),
     )  # fmt: skip
 
 
-CARDS = {"F2": build}
+CARDS = {"F2": build, "F2b": add_port}

@@ -13,7 +13,6 @@ from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
 from analyzer.remedies.profiles import CLB
 from analyzer.remedies.words import document, kubectl, lines, listed
-from analyzer.snapshot.objects import records, text
 
 
 def build(case: Case) -> Remedy | None:
@@ -21,10 +20,7 @@ def build(case: Case) -> Remedy | None:
     modes = {case.snapshot.regime(node).value("proxy_mode") for node in case.nodes}
     if modes and not modes & {"ipvs", "unknown"}:
         return None
-    maps = list(
-        dict.fromkeys(text(row["name"]) for row in records(case.snapshot["proxy_configs"]) if text(row["name"]))
-    )
-    maps = maps or ["kube-proxy-worker" if case.cluster.cloud is CLB else "kube-proxy"]
+    maps = list(case.cluster.proxy_configs) or ["kube-proxy-worker" if case.cluster.cloud is CLB else "kube-proxy"]
     first = next(
         (case.cluster.kube_proxy_pods[node] for node in case.nodes if node in case.cluster.kube_proxy_pods), None
     )

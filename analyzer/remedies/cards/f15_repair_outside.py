@@ -12,7 +12,6 @@ from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Remedy
 from analyzer.remedies.profiles import CLB
 from analyzer.remedies.words import cloud_id, command, endpoint, kubectl, lines, listed
-from analyzer.snapshot.objects import number, records, text
 
 
 def build(case: Case) -> Remedy | None:
@@ -58,12 +57,8 @@ def build(case: Case) -> Remedy | None:
 
 
 def _abnormal(case: Case) -> list[str]:
-    ids = {service.labels.get(LABEL_LB_ID) for service in case.balanced} - {None}
-    return [
-        f"{text(row['server_ip']) or text(row['server_id'])}:{number(row['port']) or '?'} ({number(row['listener_port'])})"
-        for row in records(case.snapshot["lb_health"])
-        if text(row["status"]) == "abnormal" and (not text(row["lb_id"]) or text(row["lb_id"]) in ids)
-    ]
+    ids = {service.labels.get(LABEL_LB_ID, "") for service in case.balanced}
+    return [backend for lb, backend in case.cluster.abnormal if not lb or lb in ids]
 
 
 def _health(case: Case) -> tuple[Change, ...]:

@@ -14,6 +14,9 @@ from analyzer.remedies.model import Change, Prerequisite, Remedy
 from analyzer.remedies.words import command, ipvs_server, kubectl, lines, listed
 from analyzer.snapshot.objects import number, records, text
 
+MANY = 20
+"""From here on the whole DaemonSet is restarted, which does it node by node."""
+
 
 def build(case: Case) -> Remedy | None:
     """For the nodes of the finding; cleaning only for addresses that no object asks for."""
@@ -29,9 +32,13 @@ def build(case: Case) -> Remedy | None:
     ]
     changes: list[Change] = []
     if found:
-        logs = (kubectl(namespace, "logs", "--tail=200", f"pod/{name}") for namespace, name in found.values())
+        first = list(found.values())[:MANY]
+        logs = (kubectl(namespace, "logs", "--tail=200", f"pod/{name}") for namespace, name in first)
         changes.append(lines(*logs, title="change.read-log"))
-        restarts = (kubectl(namespace, "delete", f"pod/{name}") for namespace, name in found.values())
+        restarts = [kubectl(namespace, "delete", f"pod/{name}") for namespace, name in found.values()]
+        if len(restarts) > MANY:
+            owners = dict.fromkeys(case.cluster.kube_proxy_owners[node] for node in found)
+            restarts = [kubectl(namespace, "rollout", "restart", owner) for namespace, owner in owners]
         changes.append(lines(*restarts, title="change.restart"))
     if finders:
         changes.append(lines(*finders, title="change.find-proxy-pod"))
@@ -59,25 +66,20 @@ def _left_over(case: Case) -> tuple[list[str], list[str]]:
     if "services" not in case.snapshot.captured.get("", {}):
         return [], []
     about = set(case.addresses)
-    found: dict[str, int] = {}
+    nodes = set(case.nodes)
+    found = {
+        address: next(iter(held.values()))
+        for address, held in case.cluster.bound.items()
+        if (not about or address in about) and not nodes.isdisjoint(held) and not _owned(case, address)
+    }
     commands: dict[str, None] = {}
-    for node in case.nodes:
-        tables = case.snapshot.by_node.get(node, {})
-        held = tables.get("addresses")
-        rows = records(held[held["interface"] == "kube-ipvs0"]) if held is not None else []
-        for row in rows:
-            address = text(row["address"])
-            if not address or (about and address not in about) or _owned(case, address):
-                continue
-            found[address] = number(row["prefix_len"]) or (128 if ":" in address else 32)
+    servers = case.snapshot["virtual_servers"]
+    chosen = servers[servers["address"].isin(list(found)) & servers["node"].isin(case.nodes)] if found else None
+    for row in records(chosen) if chosen is not None else ():
+        port = number(row["port"])
+        if port is not None:
+            commands[command("ipvsadm", "-D", *ipvs_server(text(row["address"]), port, text(row["protocol"])))] = None
     for address, length in found.items():
-        for node in case.nodes:
-            servers = case.snapshot.by_node.get(node, {}).get("virtual_servers")
-            for row in records(servers[servers["address"] == address]) if servers is not None else ():
-                port = number(row["port"])
-                if port is not None:
-                    server = ipvs_server(address, port, text(row["protocol"]))
-                    commands[command("ipvsadm", "-D", *server)] = None
         commands[command("ip", "addr", "del", f"{address}/{length}", "dev", "kube-ipvs0")] = None
     return list(found), list(commands)
 

@@ -1,0 +1,147 @@
+"""Frames of declared tables, built column by column.
+
+A bundle holds tens of thousands of small captures and a few huge ones; both spend their time on making frames. Columns
+come here as lists or arrays, become the declared dtype by the shortest way, and absent ones are null.
+
+>>> from analyzer.tables import TABLES
+>>> built = frame(TABLES["ipvs_timeouts"], {"tcp_s": [900], "udp_s": [None], "file": ["t.txt"], "line": [1]}, 1)
+>>> built["tcp_s"].tolist(), int(built["udp_s"].isna().sum()), str(built["node"].dtype)
+([900], 1, 'category')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from analyzer.schema import Dtype, TableSchema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.DataFrame:
+    """A frame of `size` rows; a column is a list of plain values, or an extension array of the declared dtype."""
+    import pandas as pd
+
+    if not size:
+        return empty(schema)
+    data = {}
+    for column in schema.columns:
+        values = columns.get(column.name)
+        if values is None:
+            data[column.name] = nulls(column.dtype, size)
+        else:
+            data[column.name] = array(values, column.dtype) if isinstance(values, (list, tuple)) else values
+    return pd.DataFrame(data, index=pd.RangeIndex(size), columns=list(schema.names), copy=False)
+
+
+def from_rows(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The same from row mappings; absent keys become null.
+
+    Raises:
+        KeyError: a row has a key that is no column (a programming error).
+    """
+    known = set(schema.names)
+    for row in rows:
+        if not known.issuperset(row):
+            raise KeyError(f"{schema.name}: no column {sorted(set(row) - known)}")
+    used = set().union(*rows)
+    columns = {name: [row.get(name) for row in rows] for name in schema.names if name in used}
+    return frame(schema, columns, len(rows))
+
+
+def empty(schema: TableSchema) -> pd.DataFrame:
+    """`schema.empty()`, made once per table."""
+    return _empty(schema).copy(deep=False)
+
+
+@cache
+def _empty(schema: TableSchema) -> pd.DataFrame:
+    return schema.empty()
+
+
+def array(values: Sequence[Any], dtype: Dtype) -> Any:
+    """Plain values as an extension array of a declared dtype; what is not plain goes through pandas."""
+    import pandas as pd
+
+    missing = values.count(None)
+    if missing == len(values):
+        return nulls(dtype, len(values))
+    made = None
+    if dtype == "str":
+        made = _texts(values)
+    elif dtype in ("Int64", "boolean"):
+        made = _numbers(values, dtype, missing)
+    elif dtype == "category" and not missing and values.count(values[0]) == len(values):
+        made = constant(values[0], len(values))
+    return pd.Series(list(values), dtype=dtype).array if made is None else made
+
+
+def _texts(values: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    dtype = _string_dtype()
+    if not hasattr(dtype, "__from_arrow__"):
+        return None
+    try:
+        return dtype.__from_arrow__(pa.array(values, pa.large_string()))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return None
+
+
+def _numbers(values: Sequence[Any], dtype: Dtype, missing: int) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    wanted: type = int if dtype == "Int64" else bool
+    if missing:
+        found = np.array([wanted() if value is None else value for value in values])
+        mask = np.fromiter((value is None for value in values), dtype=np.bool_, count=len(values))
+    else:
+        found, mask = np.array(values), np.zeros(len(values), dtype=np.bool_)
+    if found.dtype != (np.int64 if dtype == "Int64" else np.bool_):
+        return None  # another type, or beyond 64 bits: pandas decides
+    return pd.arrays.IntegerArray(found, mask) if dtype == "Int64" else pd.arrays.BooleanArray(found, mask)
+
+
+@cache
+def _string_dtype() -> Any:
+    import pandas as pd
+
+    return pd.Series([], dtype="str").dtype
+
+
+def nulls(dtype: Dtype, size: int) -> Any:
+    """A column without values. Each call makes its own arrays, because frames may be written to."""
+    import numpy as np
+    import pandas as pd
+
+    if dtype == "Int64":
+        return pd.arrays.IntegerArray(np.zeros(size, dtype=np.int64), np.ones(size, dtype=np.bool_))
+    if dtype == "boolean":
+        return pd.arrays.BooleanArray(np.zeros(size, dtype=np.bool_), np.ones(size, dtype=np.bool_))
+    if dtype == "category":
+        return pd.Categorical.from_codes(np.full(size, -1, dtype=np.int8), dtype=_categories(), validate=False)
+    if dtype == "str":
+        import pyarrow as pa
+
+        if hasattr(_string_dtype(), "__from_arrow__"):
+            return _string_dtype().__from_arrow__(pa.nulls(size, pa.large_string()))
+    return pd.Series([None] * size, dtype=dtype).array
+
+
+def constant(name: str, size: int) -> Any:
+    """A category column that says the same in every row."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.Categorical.from_codes(np.zeros(size, dtype=np.int8), dtype=_categories(name), validate=False)
+
+
+@lru_cache(maxsize=256)
+def _categories(*names: str) -> pd.CategoricalDtype:
+    import pandas as pd
+
+    return pd.CategoricalDtype(pd.Index(list(names), dtype="str"))
