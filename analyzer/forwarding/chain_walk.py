@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from analyzer.evidence import Evidence
 from analyzer.forwarding.journey import Crossing, Journey, Rejected, Session, Stop
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.netfilter import Netfilter, Ruling
-from analyzer.forwarding.state import NodeState, Route
+from analyzer.forwarding.state import ChainRule, NodeState, Route
 from analyzer.forwarding.world import Pod
+from analyzer.parsers.iptables_rule import parse_rule
 
 
 class ChainWalk(Journey):
@@ -86,6 +88,8 @@ class ChainWalk(Journey):
             return
         was = crossing.packet
         ruling = netfilter.run("nat", "POSTROUTING", was, crossing.meta(oif))
+        if crossing.state.masquerade_unknown and ruling.action == "accept":
+            ruling = self.maybe_masqueraded(crossing, ruling)
         packet = ruling.packet
         if ruling.action in ("masquerade", "snat") and ruling.rule is not None:
             towards = route.gateway or packet.dst
@@ -102,6 +106,13 @@ class ChainWalk(Journey):
         elif crossing.ipvs is not None:
             self.step("source-kept", "POSTROUTING", packet, address=packet.src)
         crossing.packet = replace(packet, mark=0)
+
+    def maybe_masqueraded(self, crossing: Crossing, ruling: Ruling) -> Ruling:
+        """Without iptables-save and with an unknown CNI both are possible: the packet keeps its source or gets the node's."""
+        if self.choose("unknown", f"masquerade rules of the CNI on {crossing.node}", 2) == 0:
+            return ruling
+        assumed = ChainRule(parse_rule("-j MASQUERADE"), Evidence("", 0))
+        return replace(ruling, action="masquerade", rule=assumed, chain="POSTROUTING")
 
     def close(self, crossing: Crossing) -> None:
         """Remember what conntrack (and IPVS) know of this crossing."""

@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
-from analyzer.forwarding.model import Source, Target, Verdict
+from analyzer.forwarding.model import Source, Target
 from analyzer.forwarding.verdict import trace
 from analyzer.forwarding.world import LbListener, World
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 """The outside client (RFC 5737, RFC 3849): an address no node, pod or load balancer has."""
 
-MAX_CELLS = 20_000
+MAX_CELLS = 8_000
+"""What one report walks; beyond, the nodes that differ most in role stand for the others."""
 
 
 def matrix(world: World, *, max_cells: int = MAX_CELLS) -> Matrix:
-    """Walk every cell. Beyond `max_cells` nodes alike in role are left out first, and `left_out` says which."""
-    targets = tuple(_targets(world))
-    vantages = tuple(_vantages(world))
+    """Walk every cell.
+
+    Beyond `max_cells` only some nodes are vantage points and NodePort entries: chosen so that each kube-proxy regime, and for
+    each Service with a Local policy a node with and one without endpoint, is among them as far as possible. If one pair of
+    nodes is still too much, Services are left out from the end. `left_out` says what was not walked.
+    """
+    order = _by_difference(world)
+    nodes = order
+    targets, vantages = _rows_and_columns(world, nodes)
+    while len(targets) * len(vantages) > max_cells and len(nodes) > 2:
+        nodes = nodes[: max(2, len(nodes) * 3 // 4)]
+        targets, vantages = _rows_and_columns(world, nodes)
     left_out: list[str] = []
-    if targets and len(targets) * len(vantages) > max_cells:
-        vantages, targets, left_out = _reduce(world, vantages, targets, max_cells)
-    cells: dict[tuple[Source, Target], Verdict] = {}
-    for vantage in vantages:
-        for row in targets:
-            cells[(vantage.source, row.target)] = trace(world, vantage.source, row.target).verdict
+    if len(nodes) < len(order):
+        left_out.append(f"{len(order) - len(nodes)} of {len(order)} nodes")
+    most = max(max_cells // max(len(vantages), 1), 1)
+    if len(targets) > most:
+        left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
+        targets = targets[:most]
+    cells = {
+        (vantage.source, row.target): trace(world, vantage.source, row.target).verdict
+        for vantage in vantages
+        for row in targets
+    }
     return Matrix(targets, vantages, cells, tuple(left_out))
 
 
-def _targets(world: World) -> Iterable[MatrixTarget]:
+def _rows_and_columns(world: World, nodes: Sequence[str]) -> tuple[tuple[MatrixTarget, ...], tuple[Vantage, ...]]:
+    chosen = sorted(nodes)
+    return tuple(_targets(world, chosen)), tuple(_vantages(world, chosen))
+
+
+def _by_difference(world: World) -> list[str]:
+    """Nodes in the order in which they add something not seen before: regimes, roles for Services with a Local policy."""
+    features: dict[str, set[tuple[str, str]]] = {}
+    services = [one for one in world.snapshot.objects.services if one.external_local or one.internal_policy == "Local"]
+    having = {one.id: {end.node for end in one.endpoints if end.ready} for one in services}
+    for node in world.node_names:
+        regime = world.snapshot.regime(node)
+        own = {(key, regime.value(key)) for key in ("proxy_mode", "kube_proxy_version", "data_path", "ipvs_filter")}
+        own |= {(service, str(node in places)) for service, places in having.items()}
+        own |= {("captures", ",".join(sorted(world.snapshot.captured.get(node, {}))))}
+        features[node] = own
+    order: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    left = list(world.node_names)
+    while left:
+        best = max(left, key=lambda node: (len(features[node] - seen), -left.index(node)))
+        gain = len(features[best] - seen)
+        if gain == 0:
+            return [*order, *left]
+        order.append(best)
+        left.remove(best)
+        seen |= features[best]
+    return order
+
+
+def _targets(world: World, nodes: Sequence[str]) -> Iterable[MatrixTarget]:
     seen: set[Target] = set()
 
     def new(row: MatrixTarget) -> Iterable[MatrixTarget]:
@@ -52,7 +97,7 @@ def _targets(world: World) -> Iterable[MatrixTarget]:
                     if family_of(address):
                         yield from new(MatrixTarget(Target(address, port.port, port.protocol), kind, service.id))  # type: ignore[arg-type]
             if port.node_port:
-                for node in world.node_names:
+                for node in nodes:
                     address = world.primary(node, 4) or world.primary(node, 6)
                     if address:
                         target = Target(address, port.node_port, port.protocol)
@@ -84,10 +129,10 @@ def listener_service(world: World, listener: LbListener) -> str:
     return ""
 
 
-def _vantages(world: World) -> Iterable[Vantage]:
+def _vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
     """Each node, an ordinary pod of it, a pod of it that is an endpoint, and one client outside."""
     backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
-    for node in world.node_names:
+    for node in nodes:
         yield Vantage(Source("node", node), "node", node)
         here = sorted(
             (pod for pod in world.pods.values() if pod.node == node and not pod.host_network and pod.ips),
@@ -100,20 +145,3 @@ def _vantages(world: World) -> Iterable[Vantage]:
         if serving:
             yield Vantage(Source("pod", f"{serving[0].namespace}/{serving[0].name}"), "backend-pod", node)
     yield Vantage(Source("external", OUTSIDE[4]), "external", "")
-
-
-def _reduce(
-    world: World, vantages: tuple[Vantage, ...], targets: tuple[MatrixTarget, ...], max_cells: int
-) -> tuple[tuple[Vantage, ...], tuple[MatrixTarget, ...], list[str]]:
-    """Keep nodes in order of how much they differ: every node with an endpoint role, then as many as fit."""
-    left_out = []
-    room = max(max_cells // max(len(targets), 1), 4)
-    if len(vantages) > room:
-        kept = [*vantages[: room - 1], vantages[-1]]
-        left_out.append(f"{len(vantages) - len(kept)} of {len(vantages)} vantage points")
-        vantages = tuple(kept)
-    most = max(max_cells // len(vantages), 1)
-    if len(targets) > most:
-        left_out.append(f"{len(targets) - most} of {len(targets)} targets")
-        targets = targets[:most]
-    return vantages, targets, left_out

@@ -114,10 +114,10 @@ class Netfilter:
     def run(self, table: str, hook: str, packet: Packet, meta: Meta) -> Ruling:
         """Traverse the built-in chain `hook` of `table`; without that chain the packet is accepted."""
         family = family_of(packet.dst)
-        chain = self.state.chains.get((family, table, hook))
-        run = _Run(packet)
-        if chain is None:
+        if self.state.passes(family, table, hook):
             return Ruling("accept", packet)
+        chain = self.state.chains[(family, table, hook)]
+        run = _Run(packet)
         ruling = self._chain(family, table, hook, chain, run, meta, 0)
         if ruling is None:
             action = "drop" if chain.policy == "DROP" else "accept"
@@ -208,7 +208,7 @@ class Netfilter:
         return (None, Ruling("drop", packet, one, chain), Ruling("accept", packet, one, chain))[action]
 
     def _decide(self, one: ChainRule, packet: Packet, meta: Meta, table: str, chain: str) -> bool:
-        unknown = list(one.rule.unknown)
+        unknown = [name for name in one.rule.unknown if name != one.rule.target]  # a strange target is judged there
         probability = 1.0
         for position, match in enumerate(one.rule.matches):
             if match.module == "statistic" and match.known:

@@ -6,6 +6,10 @@ lowers the confidence of each verdict that uses it. Nothing stands in for socket
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, network
 from analyzer.forwarding.state import (
@@ -74,15 +78,17 @@ def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected) -> None
 def _routes(snapshot: Snapshot, state: NodeState) -> None:
     """A default route by the uplink, on-link pods: enough for an ordinary flat cluster."""
     state.layers["ip-route"] = "assumed"
-    uplink = next((a.interface for a in state.addresses if a.interface not in ("lo", "kube-ipvs0", "cni0")), UPLINK)
-    for family, default in ((4, "0.0.0.0/0"), (6, "::/0")):
+    internal = _internal_ips(snapshot, state.name)
+    held = [a for a in state.addresses if a.address in internal]
+    others = [a for a in state.addresses if a.interface not in ("lo", "kube-ipvs0", "cni0") and a.scope == "global"]
+    uplink = (held or others)[0].interface if held or others else UPLINK
+    for family, default, gateway in ((4, "0.0.0.0/0", "0.0.0.0"), (6, "::/0", "::")):  # noqa: S104 - a route, not a socket
         main = state.routes.setdefault((family, "main"), [])
-        main.append(Route("unicast", default, "gateway", uplink, "", 0, NOWHERE))
+        main.append(Route("unicast", default, gateway, uplink, "", 0, NOWHERE))
         for entry in state.addresses:
             if family_of(entry.address) == family and entry.interface == "cni0":
-                main.append(
-                    Route("unicast", f"{entry.address}/{entry.prefix_len}", "", "cni0", entry.address, 0, NOWHERE)
-                )
+                own = f"{entry.address}/{entry.prefix_len}"
+                main.append(Route("unicast", own, "", "cni0", entry.address, 0, NOWHERE))
     for row in records(snapshot["pods"]):
         if text(row["node_name"]) == state.name and not bool(
             row["host_network"] if str(row["host_network"]) != "<NA>" else False
@@ -143,14 +149,14 @@ def _chains(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
 
 def _cni_rules(snapshot: Snapshot, state: NodeState) -> list[tuple[str, str, str]]:
     """flannel's ip-masq rules (pkg/ip-masq, iptables.go): the only CNI here whose rules repair Local traffic."""
-    if snapshot.regime(state.name).value("cni_masquerade") != "flannel":
+    cni = snapshot.regime(state.name).value("cni_masquerade")
+    if cni == "unknown":
+        state.masquerade_unknown = True
+    if cni != "flannel":
         return []
-    podnet = _flannel_network(snapshot)
-    own = ""
-    for row in records(snapshot["nodes"]):
-        if text(row["name"]) == state.name and parts(row["pod_cidrs"]):
-            own = parts(row["pod_cidrs"])[0]
+    podnet, own = flannel_networks(snapshot, state.name)
     if not podnet or not own:
+        state.masquerade_unknown = True
         return []
     return [
         ("nat", "POSTROUTING", f"-s {podnet} -d {podnet} -j RETURN"),
@@ -160,9 +166,38 @@ def _cni_rules(snapshot: Snapshot, state: NodeState) -> list[tuple[str, str, str
     ]
 
 
-def _flannel_network(snapshot: Snapshot) -> str:
-    import json
+def flannel_networks(snapshot: Snapshot, node: str) -> tuple[str, str]:
+    """(pod network of the cluster, pod prefix of the node), empty where unknown.
 
+    The network is flannel's own configuration, else the smallest prefix over the nodes' pod prefixes (Node objects, else
+    the addresses of cni0).
+    """
+    prefixes = {
+        text(row["name"]): parts(row["pod_cidrs"])[0] for row in records(snapshot["nodes"]) if parts(row["pod_cidrs"])
+    }
+    if not prefixes:
+        bridges = snapshot["addresses"]
+        bridges = bridges[(bridges["interface"] == "cni0") & (bridges["family"] == 4)]
+        for name, address, length in zip(bridges["node"], bridges["address"], bridges["prefix_len"], strict=True):
+            prefixes[str(name)] = str(ip_network(f"{address}/{length}", strict=False))
+    configured = _configured_network(snapshot)
+    if not configured and prefixes:
+        configured = str(_cover([ip_network(prefix, strict=False) for prefix in prefixes.values()]))
+    return configured, prefixes.get(node, "")
+
+
+def _cover(networks: Sequence[IPv4Network | IPv6Network]) -> IPv4Network | IPv6Network:
+    whole = networks[0]
+    for one in networks[1:]:
+        while one.version == whole.version and not (
+            int(whole.network_address) <= int(one.network_address)
+            and int(one.broadcast_address) <= int(whole.broadcast_address)
+        ):
+            whole = whole.supernet()
+    return whole
+
+
+def _configured_network(snapshot: Snapshot) -> str:
     for row in records(snapshot["configmaps"]):
         if text(row["key"]) == "net-conf.json":
             try:
@@ -172,3 +207,7 @@ def _flannel_network(snapshot: Snapshot) -> str:
             if isinstance(loaded, dict) and isinstance(loaded.get("Network"), str):
                 return str(loaded["Network"])
     return ""
+
+
+def _internal_ips(snapshot: Snapshot, node: str) -> set[str]:
+    return {ip for row in records(snapshot["nodes"]) if text(row["name"]) == node for ip in parts(row["internal_ips"])}

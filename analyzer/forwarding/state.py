@@ -210,6 +210,10 @@ class NodeState:
     incomplete: frozenset[str] = frozenset()
     """Captures that were filtered or cut: absence of a row proves nothing."""
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
+    usable: dict[int, list[InterfaceAddress]] = field(default_factory=dict)
+    idle: dict[tuple[int, str, str], bool] = field(default_factory=dict)
+    masquerade_unknown: bool = False
+    """iptables was not captured and the CNI's own masquerade rules cannot be told."""
     node_port_sockets: bool = False
     """kube-proxy of this version holds a socket on each nodePort (up to 1.23), seen or not in the process column."""
 
@@ -301,20 +305,48 @@ class NodeState:
         Primary addresses of the interface with global scope, the one whose subnet holds the next hop first; an interface
         without one borrows the first global address of any interface in index order.
         """
-        family = family_of(towards)
-        usable = [
-            entry
-            for entry in self.addresses
-            if family_of(entry.address) == family and entry.scope in ("global", "") and not entry.secondary
-        ]
+        usable = self._usable(family_of(towards))
         own = [entry for entry in usable if entry.interface == interface]
         for entry in own:
             if contains(f"{entry.address}/{entry.prefix_len}", towards):
                 return entry.address
         if own:
             return own[0].address
-        others = sorted(usable, key=lambda entry: entry.ifindex)
-        return others[0].address if others else ""
+        return min(usable, key=lambda entry: entry.ifindex).address if usable else ""
+
+    def _usable(self, family: int) -> list[InterfaceAddress]:
+        """Primary addresses of global scope, the candidates of inet_select_addr."""
+        found = self.usable.get(family)
+        if found is None:
+            found = self.usable[family] = [
+                entry
+                for entry in self.addresses
+                if family_of(entry.address) == family and entry.scope in ("global", "site", "") and not entry.secondary
+            ]
+        return found
+
+    def passes(self, family: int, table: str, hook: str) -> bool:
+        """Whether a built-in chain accepts everything: absent, or without a rule that could do anything."""
+        key = (family, table, hook)
+        known = self.idle.get(key)
+        if known is None:
+            known = self.idle[key] = self._idle(key, 0)
+        return known
+
+    def _idle(self, key: tuple[int, str, str], depth: int) -> bool:
+        chain = self.chains.get(key)
+        if chain is None:
+            return True
+        if chain.policy == "DROP" or depth > 8:
+            return False
+        return all(
+            not one.rule.target
+            or (
+                (key[0], key[1], one.rule.target) in self.chains
+                and self._idle((key[0], key[1], one.rule.target), depth + 1)
+            )
+            for one in chain.rules
+        )
 
     def owns(self, address: str) -> bool:
         return any(entry.address == address for entry in self.addresses)

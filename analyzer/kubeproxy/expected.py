@@ -130,7 +130,8 @@ def _service_port(builder: _Builder, service: Service, port: ServicePort, family
     node = builder.node
     where = (service.evidence,)
     for endpoint in service.endpoints_of(port, family):
-        if endpoint.node == node.name and endpoint.ready and endpoint.port is not None:  # M19: local endpoints only
+        # M19: every local endpoint, also one that is not ready (the loop over endpointsMap asks for IsLocal only).
+        if endpoint.node == node.name and endpoint.port is not None:
             member = f"{endpoint.address},{port.protocol}:{endpoint.port},{endpoint.address}"
             builder.member("KUBE-LOOP-BACK", member)
     for address in service.cluster_ips:
@@ -173,7 +174,9 @@ def _load_balancer_sets(builder: _Builder, service: Service, port: ServicePort, 
             cidr = ip_network(text.strip(), strict=False)
         except ValueError:
             continue
-        builder.member("KUBE-LOAD-BALANCER-SOURCE-CIDR", f"{entry},{cidr}")
+        # ipset prints a net of full length without its length.
+        printed = cidr.network_address if cidr.prefixlen == cidr.max_prefixlen else cidr
+        builder.member("KUBE-LOAD-BALANCER-SOURCE-CIDR", f"{entry},{printed}")
         node_ip = builder.node.node_ip
         allowed = allowed or (bool(node_ip) and ip_address(node_ip) in cidr)
     if allowed:

@@ -132,7 +132,7 @@ def lines(data: bytes) -> Envelope:
 # A mark is searched only where its rarest character occurs: one character is found many times faster than two.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("#", ("# ", "#\n")), ("$", ("$ ", "$\n")), ("%", ("% ",)), ("`", ("```",)), ("~", ("~~~",)), ("=", ("===",)),
-    ("*", ("**",)), ("+", ("[+]",)), (">", ("\n> ",)), ("-", ("---", "\n--\n")), ("❯", ("❯",)), ("➜", ("➜",)), ("…", ("…",)),
+    ("*", ("**",)), ("+", ("[+]",)), (">", ("\n> ",)), ("--", ("---", "\n--\n")), ("❯", ("❯",)), ("➜", ("➜",)), ("…", ("…",)),
     ("─", ("──",)), (".", ("...",)),
 )  # fmt: skip
 _GAP_SIGNS, _GAP_WORDS = "#<[(", ("omitted", "snip", "truncated", "cut")
@@ -140,7 +140,8 @@ _GAP_SIGNS, _GAP_WORDS = "#<[(", ("omitted", "snip", "truncated", "cut")
 
 def _anywhere(text: str) -> bool:
     """Whether a mark of an envelope occurs at all; plain substring searches, fast on large text."""
-    if any(sign in text and any(mark in text for mark in marks) for sign, marks in _MARKS) or text[-1:] in "#$":
+    signs = [marks for sign, marks in _MARKS if sign in text and (sign != "=" or text.count("=") > 2)]
+    if any(mark in text for marks in signs for mark in marks) or text[-1:] in "#$":
         return True
     # A word for a gap stands in brackets or after `#`; the banner of ipvsadm has a bracket of its own.
     begin = text.find("\n") + 1 if text.startswith("IP Virtual Server") else 0

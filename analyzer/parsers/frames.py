@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.DataFrame:
-    """A frame of `size` rows; a column is a list of plain values, or an extension array of the declared dtype."""
+    """A frame of `size` rows; a column is a list of plain values, an array of integers, or one of the declared dtype."""
+    import numpy as np
     import pandas as pd
 
     if not size:
@@ -32,6 +33,8 @@ def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.Data
         values = columns.get(column.name)
         if values is None:
             data[column.name] = nulls(column.dtype, size)
+        elif isinstance(values, np.ndarray):
+            data[column.name] = pd.arrays.IntegerArray(values, np.zeros(size, dtype=np.bool_))
         else:
             data[column.name] = array(values, column.dtype) if isinstance(values, (list, tuple)) else values
     return pd.DataFrame(data, index=pd.RangeIndex(size), columns=list(schema.names), copy=False)

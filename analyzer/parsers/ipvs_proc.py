@@ -18,7 +18,7 @@ from analyzer.parsers import envelope
 from analyzer.parsers.base import Form, Head, Ledger, Parsed
 from analyzer.parsers.fields import address, family, hexadecimal, integer
 from analyzer.parsers.ipvs_servers import FORWARDING, TABLES, Listing, Virtual, write
-from analyzer.parsers.ipvsadm_list import BANNER
+from analyzer.parsers.ipvsadm_reader import BANNER
 
 _HEX_ENDPOINT = re.compile(r"(?:[0-9A-F]{8}|\[[0-9a-fA-F:.]+\]):[0-9A-F]{4}")
 _HEX_ROW = re.compile(

@@ -15,12 +15,9 @@ web 80 2
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import Any, Generic, TypeVar
@@ -30,6 +27,7 @@ import msgspec
 from analyzer.parsers import kube_structs as k
 from analyzer.parsers.base import Form, Head, Parsed, Reason
 from analyzer.parsers.byte_account import ByteAccount, Fate
+from analyzer.parsers.collector import no_collection
 from analyzer.parsers.json_pieces import REFUSED, SPACE, Pieces, without_lone_surrogates
 from analyzer.parsers.kube_lenient import clean, project
 from analyzer.parsers.kube_rows import OBJECT_TABLES, ObjectRows, finish
@@ -194,21 +192,9 @@ def _object(raw: Any, kind: type[k.Api], lost: list[str]) -> Any:
     return project(value, kind, "", lost)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Millions of short-lived values without cycles: the cyclic collector would only cost a fifth of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def parse(data: bytes, file: str) -> Parsed:
     """Read all objects of a file."""
-    with _no_collection():
+    with no_collection():
         return _parse(data, file)
 
 

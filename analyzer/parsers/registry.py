@@ -16,6 +16,7 @@ from functools import cache
 import analyzer.parsers as package
 from analyzer.parsers import envelope, frames, transcript
 from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
+from analyzer.parsers.collector import no_collection
 from analyzer.tables import TABLES
 
 
@@ -80,9 +81,13 @@ def parse_member(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
     never an empty table, which would be knowledge. Content that no form recognises under a name that promises one is
     failed too (note `unusable`).
     """
-    pieces = transcript.pieces(data)
-    if len(pieces) == 1:
-        return _single(data, path)
+    with no_collection():
+        pieces = transcript.pieces(data)
+        return _single(data, path) if len(pieces) == 1 else _transcript(pieces, path)
+
+
+def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, Parsed]]:
+    """Each piece with its own form; text between them goes to the account of the first one."""
     results: list[tuple[Form, Parsed]] = []
     commands: list[str] = []
     hosts: list[str] = []

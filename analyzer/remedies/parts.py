@@ -25,11 +25,12 @@ def new_service(
     if selector:
         body["selector"] = selector
     body.update(spec)
-    body["ports"] = [_port(port) for port in ports]
+    body["ports"] = [port_entry(port) for port in ports]
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": body}
 
 
-def _port(port: ServicePort) -> dict[str, Any]:
+def port_entry(port: ServicePort) -> dict[str, Any]:
+    """A port of a Service manifest."""
     target: int | str = int(port.target_port) if port.target_port.isdecimal() else port.target_port or port.port
     entry: dict[str, Any] = {"name": port.name} if port.name else {}
     return {**entry, "protocol": port.protocol.upper(), "port": port.port, "targetPort": target}

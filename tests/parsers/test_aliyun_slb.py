@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (captures and their rows are wider than code)
 """Documents of the cloud API: CLB and NLB, as the API prints them and as they get damaged."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (captures keep the lengths the tools print)
 """No text makes a parser raise or lose a line: every form, any bytes, and damaged real captures."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (captures keep the lengths the tools print)
 """What surrounds output, and choosing the form; ids in test names are those of the catalogue of formats."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (captures and their rows are wider than code)
 """The odd forms of ipset output (ids of the catalogue in the test names)."""
 
 from __future__ import annotations

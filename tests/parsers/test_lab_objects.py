@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (captures and their rows are wider than code)
 """The objects of the real captures, exactly, and the same from YAML."""
 
 from __future__ import annotations

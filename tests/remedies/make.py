@@ -76,15 +76,13 @@ def services(snapshot: Snapshot, *rows: dict[str, Any]) -> Snapshot:
     frame, ports, endpoints = snapshot["services"], snapshot["service_ports"], snapshot["endpoints"]
     original = frame[frame["type"] == "LoadBalancer"].iloc[0].to_dict()
     old = original["name"]
-    made, made_ports, made_endpoints = (
-        [],
-        [ports[ports["service"] != old]],
-        [endpoints[endpoints["service"] != old]],
-    )
+    made: list[dict[Any, Any]] = []
+    made_ports = [ports[ports["service"] != old]]
+    made_endpoints = [endpoints[endpoints["service"] != old]]
     for row in rows:
         merged = {**json.loads(original["annotations"]), **row.get("annotations", {})}
         kept = {key: value for key, value in merged.items() if value is not None}
-        new = {**original, **row, "annotations": json.dumps(kept)}
+        new: dict[Any, Any] = {**original, **row, "annotations": json.dumps(kept)}
         port = new.pop("port", None)
         own = ports[ports["service"] == old].assign(service=new["name"], namespace=new["namespace"])
         made_ports.append(own if port is None else own.assign(port=pd.array([port] * len(own), dtype="Int64")))

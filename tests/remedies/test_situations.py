@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -69,7 +71,34 @@ def test_s1_a_port_whose_server_is_a_service_here_gets_a_service_on_the_same_loa
     new = yaml.safe_load(remedy.changes[0].body)
     assert new["spec"]["ports"][0] == {"name": "tcp-80", "protocol": "TCP", "port": 443, "targetPort": 80}
     assert new["metadata"]["annotations"] == {f"{PREFIX}id": "lb-j6c3e705f3f808e03"}
-    assert fixes(snapshot, S1)["F1"].values["destinations"].startswith("nginx.default.svc.cluster.local:80/tcp")
+    assert remedy.side_effects == ("listener-untouched",)
+    name = fixes(snapshot, S1)["F1"]
+    assert name.values["destinations"].startswith("nginx.default.svc.cluster.local:80/tcp")
+    assert "rewrite" not in "".join(change.body for change in name.changes)  # the port is another one
+
+
+def test_s1_a_load_balancer_of_the_controller_cannot_be_reused_so_the_owner_gets_the_port() -> None:
+    snapshot = table(sample("clb-reuse"), "lb_backends", server_ip="10.0.2.78", port=80)
+    snapshot = services(snapshot, {"annotations": {f"{PREFIX}id": None}})
+    patch = shlex.split(commands(fixes(snapshot, S1)["F2b"]))[-1].removeprefix("--patch=")
+    entry = {"name": "tcp-443", "protocol": "TCP", "port": 443, "targetPort": 80}
+    assert json.loads(patch) == [{"op": "add", "path": "/spec/ports/-", "value": entry}]
+    unnamed = table(table(snapshot, "service_ports", port_name=""), "endpoints", port_name="")
+    assert "F2" in fixes(unnamed, S1)  # a second port would need names for both
+
+
+def test_s17_one_of_two_services_moves() -> None:
+    snapshot = services(sample("clb-reuse"), {}, {"name": "api", "namespace": "shop"})
+    found = fixes(snapshot, finding("S17", fixes=("F2",), targets=(f"{VIP}:80/tcp",)))
+    assert yaml.safe_load(found["F2"].changes[0].body)["metadata"]["name"] == "api-own"
+    assert found["F2"].changes[1].body == "kubectl --namespace=shop delete service/api"
+
+
+def test_s21_the_public_load_balancer_stays() -> None:
+    found = of_sample("hostname-loopback", finding("S21", fixes=("F2",), targets=(f"{VIP}:80/tcp",)))
+    assert list(found) == ["F2c"]
+    assert "delete" not in commands(found["F2c"])
+    assert yaml.safe_load(found["F2c"].changes[0].body)["metadata"]["name"] == "nginx-hn-vpc"
 
 
 def test_s1_all_sharers_change_together() -> None:
@@ -253,6 +282,41 @@ def test_s22_nothing_is_cleaned_that_a_service_publishes() -> None:
     assert found["F16"].values["left_over"] == "–"
 
 
+def test_s22_after_a_change_of_the_mode_kube_ipvs0_goes() -> None:
+    found = fixes(regimes(sample("clb-reuse"), proxy_mode="iptables"), finding("S22", nodes=(N3,)))
+    assert list(found) == ["F16b"]
+    assert VIP in found["F16b"].values["left_over"]
+    assert "ip link delete dev kube-ipvs0" in commands(found["F16b"])
+    assert "delete pod" not in commands(found["F16b"])
+
+
+def test_many_nodes_restart_the_daemonset() -> None:
+    snapshot = sample("drift")
+    pods = snapshot["pods"]
+    row = pods[pods["name"].str.startswith("kube-proxy")].head(1)
+    names = [f"node-{number}" for number in range(30)]
+    many = pd.concat([row.assign(node_name=name, name=f"kube-proxy-worker-{name}") for name in names])
+    grown = replace(snapshot.with_tables(pods=many), node_names=tuple(names))
+    found = fixes(grown, finding("S22", nodes=tuple(names)))
+    assert found["F16"].changes[1].body == (
+        "kubectl --namespace=kube-system rollout restart daemonset/kube-proxy-worker"
+    )
+
+
+def test_a_service_without_endpoints_that_no_load_balancer_serves() -> None:
+    snapshot = services(sample("clb-reuse"), {"type": "ClusterIP", "ingress_ips": None, "labels": "{}"})
+    snapshot = snapshot.with_tables(endpoints=snapshot["endpoints"].head(0))
+    found = fixes(snapshot, finding("S15", fixes=("F15",), services=("default/nginx",)))
+    assert found["F15"].values["empty"] == "default/nginx"
+    assert "aliyun" not in "".join(change.body for change in (*found["F15"].changes, *found["F15"].verify))
+
+
+def test_internal_policy_local_wants_endpoints_too() -> None:
+    snapshot = services(sample("clb-reuse"), {"internal_policy": "Local"})
+    one = finding("", fixes=("F7", "F11"), services=("default/nginx",), nodes=(N3,))
+    assert list(fixes(snapshot, one)) == ["F7"]
+
+
 def test_un_binding_is_never_offered_where_packets_arrive_with_the_vip() -> None:
     plain = {"annotations": {f"{PREFIX}id": None, f"{PREFIX}force-override-listeners": None}, "labels": "{}"}
     snapshot = services(sample("clb-reuse"), plain)
@@ -296,8 +360,6 @@ def test_vs_conntrack_only_where_it_is_off() -> None:
 
 
 def test_missing_captures_are_listed_with_their_commands() -> None:
-    from dataclasses import replace
-
     snapshot = sample("clb-reuse")
     captured = {node: dict(have) for node, have in snapshot.captured.items()}
     del captured[N2]["ipvsadm"]

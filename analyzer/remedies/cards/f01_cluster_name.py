@@ -41,7 +41,10 @@ def build(case: Case) -> Remedy | None:
     ]
     changes = [Change("text", "\n".join(dict.fromkeys(texts)), "change.destinations")] if texts else []
     effects = Effects()
-    records = _dns(inside, outside)
+    # A name cannot carry a port: it is rewritten only where the port stays the same.
+    dialled = {target.port for target in case.targets}
+    same = [one for one in inside if not dialled or one[1].port in dialled]
+    records = _dns(same, [one for one in outside if one[1] in dialled])
     if records:
         changes += [records, lines(kubectl("kube-system", "edit", "configmap/coredns"), title="change.coredns-edit")]
         effects.add("node-dns")

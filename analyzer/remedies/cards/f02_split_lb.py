@@ -1,28 +1,29 @@
-"""F2: one load balancer for clients outside, another one for the cluster. F2b: a Service for the port that lacks one.
+"""F2: one load balancer for clients outside, another one for the cluster. F2c: one inside the VPC beside a public one.
 
 **Helps** where the address is shared: ports that no Service serves stop being local once no Service publishes the address.
-Where the port's server is in this cluster, a virtual server for it (F2b) does the same, and F2b takes the place of F2.
+Where the port's servers are in this cluster, F2b takes its place. F2c spares clients inside the way over the internet.
 **Needs** a new Service, because the load balancer of an existing one cannot be changed.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 from analyzer.remedies import sources
+from analyzer.remedies.cards import f02b_add_port
 from analyzer.remedies.case import Case
 from analyzer.remedies.checks import has_selector
 from analyzer.remedies.effects import Effects
-from analyzer.remedies.model import Change, Remedy
-from analyzer.remedies.parts import look_at_unbound, new_service, status_of
+from analyzer.remedies.model import Remedy
+from analyzer.remedies.parts import look_at_unbound, new_service
 from analyzer.remedies.profiles import ALIBABA, CLB
-from analyzer.remedies.words import command, document, endpoint, ipvs_server, kubectl, lines, listed
-from analyzer.snapshot.objects import Service, ServicePort
+from analyzer.remedies.words import command, document, kubectl, lines, listed
+from analyzer.snapshot.objects import Service
 
 
 def build(case: Case) -> Remedy | None:
-    """Add the port where its server is a Service of this cluster, else split the load balancer."""
-    if case.finding.situation != "S17" and (added := add_port(case)):
+    """One new Service per Service that binds the address; F2b or F2c where they fit better."""
+    if case.finding.situation == "S21":
+        return inside(case)
+    if case.finding.situation != "S17" and (added := f02b_add_port.build(case)):
         return added
     services = _to_split(case)
     if not services or not case.vips:
@@ -53,9 +54,23 @@ def build(case: Case) -> Remedy | None:
     )  # fmt: skip
 
 
+def inside(case: Case) -> Remedy | None:
+    """A second Service with an address of the VPC; the public one stays for clients outside."""
+    services = case.balanced
+    if not services:
+        return None
+    manifests = [new_service(one, "vpc", _annotations(case, one, "intranet"), one.ports) for one in services]
+    return Remedy(
+        "F2c", {"services": listed(s.id for s in services), "addresses": listed(case.vips)},
+        (document(*manifests, title="change.new-service"),), (has_selector(services),), ("new-address", "clb-quota"),
+        (lines(*(kubectl(s.namespace, "get", "services", "--output=wide") for s in services), title="change.read-status"),),
+        (sources.ACK_LB_NOTES,),
+    )  # fmt: skip
+
+
 def _to_split(case: Case) -> tuple[Service, ...]:
     """All that bind the address; of two that claim one listener the first stays where it is."""
-    binders = case.all_binders or (case.balanced if case.finding.situation == "S21" else ())
+    binders = case.all_binders
     if case.finding.situation != "S17":
         return binders
     claimed: set[tuple[str, int, str]] = set()
@@ -68,50 +83,14 @@ def _to_split(case: Case) -> tuple[Service, ...]:
     return tuple(later)
 
 
-def _annotations(case: Case, service: Service) -> dict[str, str]:
+def _annotations(case: Case, service: Service, wanted: str | None = None) -> dict[str, str]:
+    """The address type the load balancer has now, or the one that is wanted; only a CLB reads it."""
     if case.profile(service) is not CLB:
         return {}
-    wanted = service.annotation("loadbalancer-address-type")
+    wanted = wanted or service.annotation("loadbalancer-address-type")
     if wanted not in ("internet", "intranet"):
-        internet = any(case.is_internet(vip) for vip in case.vips)
-        wanted = "internet" if internet and case.finding.situation != "S21" else "intranet"
-    if case.finding.situation == "S21":
-        wanted = "intranet"
+        wanted = "internet" if any(case.is_internet(vip) for vip in case.vips) else "intranet"
     return {f"{ALIBABA}loadbalancer-address-type": wanted}
 
 
-def add_port(case: Case) -> Remedy | None:
-    """The foreign port's servers are pods of this cluster: a Service on the same load balancer gives it a virtual server."""
-    found: list[tuple[Service, ServicePort, str, int, str]] = []
-    for target in case.targets:
-        listener = case.listener(target.address, target.port, target.protocol) if case.foreign(target) else None
-        owners = [case.owner_of(backend, target.protocol) for backend in (listener.backends or ())] if listener else []
-        if not owners or owners[0] is None or any(owner is None or owner[0].id != owners[0][0].id for owner in owners):
-            return None
-        found.append((*owners[0], target.address, target.port, target.protocol))
-    if not found:
-        return None
-    manifests: list[dict[str, Any]] = []
-    checks: list[Change] = []
-    for service, port, address, number, protocol in found:
-        exposed = ServicePort(port.name, protocol, number, port.target_port, None, port.evidence)
-        lb = next(
-            (b.annotation("loadbalancer-id") for b in case.binders(address) if b.annotation("loadbalancer-id")), None
-        )
-        annotations = {f"{ALIBABA}loadbalancer-id": lb} if lb else {}
-        manifests.append(new_service(service, str(number), annotations, [exposed]))
-        checks.append(
-            lines(command("ipvsadm", "-Ln", *ipvs_server(address, number, protocol)), title="change.look-at-node")
-        )
-    services = [service for service, *_ in found]
-    values = {
-        "services": listed(service.id for service in services),
-        "addresses": listed(endpoint(address, number) for _, _, address, number, _ in found),
-    }
-    return Remedy(
-        "F2b", values, (document(*manifests, title="change.service-for-port"),), (has_selector(services),),
-        ("same-port-listener",), (status_of(services), *checks), (sources.ACK_REUSE,),
-    )  # fmt: skip
-
-
-CARDS = {"F2": build, "F2b": add_port}
+CARDS = {"F2": build, "F2c": inside}

@@ -18,7 +18,7 @@ from analyzer.snapshot.objects import Service, mapping
 
 def build(case: Case) -> Remedy | None:
     """For Local Services that miss an endpoint on some node; one workload per Service is shown."""
-    services = [service for service in case.services if service.external_local and _without(case, service)]
+    services = [service for service in case.services if _is_local(service) and _without(case, service)]
     if not services:
         return None
     changes = []
@@ -33,13 +33,17 @@ def build(case: Case) -> Remedy | None:
         changes.append(lines(*commands, title="change.apply-spread"))
     without = sorted({node for service in services for node in _without(case, service)})
     effects = Effects().add("rolling-gap")
-    if not all(service.published for service in services):
+    if any(service.type == "LoadBalancer" and not service.published for service in services):
         effects.add("more-loopback")
     return Remedy(
         "F7", {"services": listed(service.id for service in services), "nodes": listed(without)}, tuple(changes),
         (has_selector(services), Prerequisite("capacity", "unknown", {"nodes": listed(without)})), tuple(effects.slugs),
         (lines(*(_slices(service) for service in services), title="change.read-endpoints"),), (sources.TRAFFIC_POLICY,),
     )  # fmt: skip
+
+
+def _is_local(service: Service) -> bool:
+    return service.external_local or service.internal_policy == "Local"
 
 
 def _without(case: Case, service: Service) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
-"""F15: repair the way from outside: endpoints, candidate nodes, health checks, access rules.
+"""F15: repair the way to the backends: endpoints, candidate nodes, health checks, access rules.
 
-**Helps** when the load balancer has no backend it may use. What to change depends on the cause; the snapshot names what it can.
+**Helps** when a Service (or its load balancer) has no backend it may use, or a rule drops the packets. What to change
+depends on the cause; the snapshot names what it can.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from analyzer.remedies.words import cloud_id, command, endpoint, kubectl, lines,
 
 
 def build(case: Case) -> Remedy | None:
-    """For Services of type LoadBalancer: what hinders the backends, and where to look."""
-    services = case.balanced
+    """What hinders the backends, and where to look; nodes and cloud only where a load balancer is concerned."""
+    services = case.services
     if not services:
         return None
-    nodes = case.cluster.nodes
+    nodes = case.cluster.nodes if case.balanced else ()
     excluded = [node for node in nodes if node.excluded_by]
     empty = [service.id for service in services if service.endpoints_known and not ready_endpoints(service)]
     not_ready = [node.name for node in nodes if node.ready is False]
@@ -43,7 +44,7 @@ def build(case: Case) -> Remedy | None:
         if label:
             look.append(command("kubectl", "get", "nodes", f"--selector={label}"))
         changes.append(lines(*look, title="change.read-cause"))
-    changes.append(lines("iptables-save | grep -F 100.64.", title="change.look-at-node"))
+    changes.append(lines("iptables-save | grep -E 'DROP|REJECT|100[.]64[.]'", title="change.look-at-node"))
     abnormal = _abnormal(case)
     effects = Effects().add("depends-on-cause")
     values = {

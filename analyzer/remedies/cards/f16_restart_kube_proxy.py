@@ -1,4 +1,4 @@
-"""F16: let kube-proxy program the node anew, and remove what it no longer owns.
+"""F16: let kube-proxy program the node anew, and remove what it no longer owns. F16b: clean up after the IPVS mode.
 
 **Helps** where the node does not hold what the objects ask for: a missing virtual server, an old real server, a binding
 that nobody publishes any more. **Does not help** when kube-proxy would do the same again; read its log first.
@@ -23,6 +23,8 @@ def build(case: Case) -> Remedy | None:
     nodes = case.nodes
     if not nodes:
         return None
+    if len(_other_mode(case)) == len(nodes):
+        return clean(case)
     pods = case.cluster.kube_proxy_pods
     found = {node: pods[node] for node in nodes if node in pods}
     unknown = [node for node in nodes if node not in pods]
@@ -55,6 +57,25 @@ def build(case: Case) -> Remedy | None:
         "F16", {"nodes": listed(nodes), "left_over": listed(left)}, tuple(changes), (state,), tuple(effects.slugs),
         (lines("ip addr show dev kube-ipvs0", *looks, title="change.look-at-node"),), (sources.WHY_BOUND,),
     )  # fmt: skip
+
+
+def clean(case: Case) -> Remedy | None:
+    """F16b: nodes in another mode that still have kube-ipvs0; kube-proxy does not clean up after that mode by itself."""
+    nodes = [node for node in _other_mode(case) if any(node in held for held in case.cluster.bound.values())]
+    if not nodes:
+        return None
+    left = [address for address, held in case.cluster.bound.items() if not held.keys().isdisjoint(nodes)]
+    return Remedy(
+        "F16b", {"nodes": listed(nodes), "left_over": listed(left)},
+        (lines("kube-proxy --cleanup", "ipvsadm --clear", "ip link delete dev kube-ipvs0", title="change.clean-node"),), (),
+        ("clears-all-ipvs",), (lines("ip link show dev kube-ipvs0", "ipvsadm -Ln", title="change.look-at-node"),),
+        (sources.IPVS_TO_NFTABLES,),
+    )  # fmt: skip
+
+
+def _other_mode(case: Case) -> list[str]:
+    modes = {node: case.snapshot.regime(node).value("proxy_mode") for node in case.nodes}
+    return [node for node, mode in modes.items() if mode not in ("ipvs", "unknown")]
 
 
 def _left_over(case: Case) -> tuple[list[str], list[str]]:
@@ -93,4 +114,4 @@ def _owned(case: Case, address: str) -> bool:
     return bool(kinds - {"load-balancer"}) or bool(case.binders(address)) or not honoured
 
 
-CARDS = {"F16": build}
+CARDS = {"F16": build, "F16b": clean}
