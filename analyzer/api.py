@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer import __version__
@@ -40,6 +41,20 @@ def opened(source: str | os.PathLike[str], *, node: str = "") -> Iterator[Snapsh
         yield load(bundle, node=node)
 
 
+def example(name: str) -> Path:
+    """The path of a sample bundle of the source tree (``clb-reuse``, ``drift`` ...).
+
+    Raises:
+        UsageError: there is no such sample, or this is an installation without the source tree.
+    """
+    folder = Path(__file__).parent.parent / "samples"
+    path = folder / f"{name}.tar.gz"
+    if not path.is_file():
+        known = ", ".join(sorted(one.name.removesuffix(".tar.gz") for one in folder.glob("*.tar.gz")))
+        raise UsageError(f"no sample {name!r}", hint=f"samples: {known}" if known else "samples are in the source tree")
+    return path
+
+
 def probe(world: World, source: str, target: str) -> Verdict:
     """Say what a client at `source` sees when it opens a connection to `target`.
 
@@ -53,6 +68,10 @@ def probe(world: World, source: str, target: str) -> Verdict:
 
     Raises:
         UsageError: there is no such node or pod, or the target is none.
+
+    >>> with opened(example("local-1.28-terway")) as snapshot:
+    ...     probe(build_world(snapshot), "node:cn-hongkong.10.0.4.141", "192.168.1.200:80").mechanism
+    'martian-source'
     """
     return trace(world, source, target).verdict
 

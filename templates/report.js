@@ -7,6 +7,10 @@
     if (theme.value === "auto") root.removeAttribute("data-theme");
     else root.setAttribute("data-theme", theme.value);
   });
+  // On paper nothing can be unfolded.
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details").forEach(function (fold) { fold.open = true; });
+  });
   var findings = Array.from(document.querySelectorAll(".finding"));
   var boxes = Array.from(document.querySelectorAll(".by-severity"));
   var node = document.getElementById("by-node");
@@ -17,7 +21,7 @@
     var count = 0;
     findings.forEach(function (finding) {
       var nodes = finding.dataset.nodes ? finding.dataset.nodes.split(" ") : [];
-      var fits = severities.has(finding.dataset.severity) && (node.value === "" || nodes.includes(node.value));
+      var fits = severities.has(finding.dataset.severity) && (node.value === "" || !nodes.length || nodes.includes(node.value));
       finding.hidden = !fits;
       if (fits) count += 1;
     });

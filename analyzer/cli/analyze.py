@@ -14,10 +14,10 @@ ESSENTIAL = ("ipvsadm", "ip-addr")
 def run(bundle: Path, output: Path, formats: list[str], fail_on: str, node: str, lang: str) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
+    from analyzer.cli.words import words
     from analyzer.report import html, json_report, pdf, text
-    from analyzer.report.messages import Messages
 
-    messages = Messages(lang)
+    messages = words(lang)
     with api.opened(bundle, node=node) as snapshot:
         analysis = api.analyze(snapshot)
         try:

@@ -39,15 +39,15 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int
 def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
     """One verdict in a line of words, or with its paths as JSON."""
     from analyzer import api
+    from analyzer.cli.words import words
     from analyzer.forwarding import build_world
     from analyzer.report import json_report, text
-    from analyzer.report.messages import Messages
 
     if not source or not target:
         raise UsageError("what to probe?", hint="give --from SOURCE --to TARGET, or --probes FILE.csv")
     with api.opened(bundle, node=node) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
-        messages = Messages(lang)
+        messages = words(lang)
         if as_json:
             print(json_report.render_trace(found, messages, snapshot), end="")
         else:
@@ -58,14 +58,14 @@ def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str,
 def run_trace(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
     """Every path of one connection, in words or as JSON."""
     from analyzer import api
+    from analyzer.cli.words import words
     from analyzer.forwarding import build_world
     from analyzer.report import json_report, text
-    from analyzer.report.messages import Messages
 
     with api.opened(bundle, node=node) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
         if as_json:
-            print(json_report.render_trace(found, Messages(lang), snapshot), end="")
+            print(json_report.render_trace(found, words(lang), snapshot), end="")
         else:
-            print(text.trace(found, Messages(lang), snapshot, color=sys.stdout.isatty()))
+            print(text.trace(found, words(lang), snapshot, color=sys.stdout.isatty()))
     return 0

@@ -186,9 +186,7 @@ class Journey(ABC):
     # ------------------------------------------------------------------ the parts
 
     @abstractmethod
-    def receive(
-        self, node: str, packet: Packet, iif: str, *, from_pod: Pod | None = None, physdev_in: str = ""
-    ) -> Arrival:
+    def receive(self, node: str, packet: Packet, iif: str) -> Arrival:
         """A packet enters a node's stack from a pod or from the network."""
 
     @abstractmethod

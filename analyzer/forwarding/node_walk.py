@@ -18,7 +18,7 @@ from analyzer.forwarding.journey import Arrival, Crossing, Stop
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.netfilter import Netfilter
 from analyzer.forwarding.state import NodeState, Route
-from analyzer.forwarding.world import HOST_STACK, Pod
+from analyzer.forwarding.world import HOST_STACK
 
 
 class NodeWalk(IpvsWalk):
@@ -93,13 +93,11 @@ class NodeWalk(IpvsWalk):
 
     # ------------------------------------------------------------------ a node: a packet from outside or from a pod
 
-    def receive(
-        self, node: str, packet: Packet, iif: str, *, from_pod: Pod | None = None, physdev_in: str = ""
-    ) -> Arrival:
+    def receive(self, node: str, packet: Packet, iif: str) -> Arrival:
         state = self.world.state(node)
         self.visit(f"node:{node}")
         netfilter = Netfilter(state, self.choose)
-        crossing = Crossing(node, state, packet, packet, iif=iif, physdev_in=physdev_in)
+        crossing = Crossing(node, state, packet, packet, iif=iif)
         self.needs(state, "ip-addr")
         self.step("receive", "PREROUTING", packet, interface=iif or "?")
         self.needs(state, "iptables", "ipset")

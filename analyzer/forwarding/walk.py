@@ -98,4 +98,4 @@ class Walk(ReplyWalk):
             self.lower("medium")
         if not pod.node:
             raise Stop("unknown", "pod-without-node", {"pod": pod.id}, (f"node of {pod.id}",))
-        return self.receive(pod.node, self.dialled, self.pod_interface(pod, address), from_pod=pod)
+        return self.receive(pod.node, self.dialled, self.pod_interface(pod, address))

@@ -138,7 +138,9 @@ def _service_port(builder: _Builder, service: Service, port: ServicePort, family
         if not _family(address):
             continue
         builder.bind(address, where, cluster_ip=True)
-        builder.server("cluster-ip", service, port, address, port.port, local=service.internal_policy == "Local")
+        # internalTrafficPolicy: gate off up to 1.21.
+        local = service.internal_policy == "Local" and builder.since(22, about="internalTrafficPolicy")
+        builder.server("cluster-ip", service, port, address, port.port, local=local)
         if _family(address) == family:
             builder.member("KUBE-CLUSTER-IP", _entry(address, port))
     for address in service.external_ips:
@@ -147,8 +149,8 @@ def _service_port(builder: _Builder, service: Service, port: ServicePort, family
         builder.bind(address, where)
         builder.server("external-ip", service, port, address, port.port, local=service.external_local)
         if _family(address) == family:
-            local = "-LOCAL" if service.external_local else ""
-            builder.member(f"KUBE-EXTERNAL-IP{local}", _entry(address, port))
+            suffix = "-LOCAL" if service.external_local else ""
+            builder.member(f"KUBE-EXTERNAL-IP{suffix}", _entry(address, port))
     for address, mode in service.ingress:
         if not _family(address) or (mode == "Proxy" and builder.since(30, about="ipMode: Proxy")):  # M8
             continue
@@ -239,10 +241,9 @@ def endpoints_for(
     every = service.endpoints_of(port, family)
     ready = [one for one in every if one.ready]
     here = [one for one in ready if one.node == node.name]
-    if not builder.since(24, about="internalTrafficPolicy of external servers") and service.internal_policy == "Local":
-        if node.version is None or node.version >= (1, 22):
-            return tuple(here)  # M6b: the policy filters all servers of the Service up to 1.23
-        local_only = False if not service.external_local else local_only
+    old = builder.since(22, about="internalTrafficPolicy") and not builder.since(24, about="internalTrafficPolicy")
+    if old and service.internal_policy == "Local":
+        return tuple(here)  # M6b: in 1.22 and 1.23 the policy filters all servers of the Service
     terminating = builder.since(26, about="terminating endpoints")
     fading = [one for one in every if not one.ready and one.serving and one.terminating] if terminating else []
     cluster = ready or fading  # M4

@@ -47,7 +47,7 @@ def rules(node: ProxyNode, sets: Mapping[str, tuple[str, tuple[str, ...]]], fami
             nat.append(("KUBE-SERVICES", f"{match(name, 'dst,dst')} {out} -j ACCEPT"))
             nat.append(("KUBE-SERVICES", f"{match(name, 'dst,dst')} -m addrtype --dst-type LOCAL -j ACCEPT"))
     nat.append(("KUBE-SERVICES", "-m addrtype --dst-type LOCAL -j KUBE-NODE-PORT"))
-    nat.extend(_node_ports(filled, match))
+    nat.extend(_node_ports(version, filled, match))
     for name in ("KUBE-CLUSTER-IP", "KUBE-LOAD-BALANCER"):
         if name in filled:
             nat.append(("KUBE-SERVICES", f"{match(name, 'dst,dst')} -j ACCEPT"))
@@ -66,7 +66,8 @@ def rules(node: ProxyNode, sets: Mapping[str, tuple[str, tuple[str, ...]]], fami
     nat.append(("KUBE-POSTROUTING", f"-j MARK --set-xmark {mark}/0x0"))
     nat.append(("KUBE-POSTROUTING", "-j MASQUERADE --random-fully"))
     return tuple(("nat", chain, rule) for chain, rule in nat) + tuple(
-        ("filter", chain, rule) for chain, rule in _filter(version, filled, mark, match)
+        ("filter", chain, rule)
+        for chain, rule in [*_filter(version, filled, mark, match), *_own_ranges(version, sets, family)]
     )
 
 
@@ -80,7 +81,26 @@ def _cluster_ip(node: ProxyNode, match: object) -> str:
     return f"{match('KUBE-CLUSTER-IP', 'src,dst')} -j KUBE-MARK-MASQ"
 
 
-def _node_ports(filled: set[str], match: object) -> list[tuple[str, str]]:
+def _own_ranges(
+    version: tuple[int, int], sets: Mapping[str, tuple[str, tuple[str, ...]]], family: int
+) -> list[tuple[str, str]]:
+    """M21, from 1.29: the node's own connections to an address whose source ranges do not name the node."""
+    if version < (1, 29):
+        return []
+    allowed = sets["KUBE-LOAD-BALANCER-SOURCE-IP"][1]
+    out: list[tuple[str, str]] = []
+    for entry in sets["KUBE-LOAD-BALANCER-FW"][1]:
+        vip, _, rest = entry.partition(",")
+        protocol, _, port = rest.partition(":")
+        if f"{entry},{vip}" not in allowed:
+            source = f"{vip}/{128 if family == 6 else 32}"
+            number = {"tcp": 6, "udp": 17, "sctp": 132}.get(protocol, protocol)
+            rule = f"-s {source} -m ipvs --vproto {number} --vaddr {vip} --vport {port} -j DROP"
+            out.append(("KUBE-IPVS-OUT-FILTER", rule))
+    return out
+
+
+def _node_ports(version: tuple[int, int], filled: set[str], match: object) -> list[tuple[str, str]]:
     assert callable(match)
     out: list[tuple[str, str]] = []
     for protocol, suffix, directions in (
@@ -88,12 +108,15 @@ def _node_ports(filled: set[str], match: object) -> list[tuple[str, str]]:
         ("udp", "UDP", "dst"),
         ("sctp", "SCTP-HASH", "dst,dst"),
     ):
+        pair: list[tuple[str, str]] = []
         if f"KUBE-NODE-PORT-LOCAL-{suffix}" in filled:
             local = match(f"KUBE-NODE-PORT-LOCAL-{suffix}", directions)
-            out.append(("KUBE-NODE-PORT", f"-p {protocol} {local} -j RETURN"))
+            pair.append(("KUBE-NODE-PORT", f"-p {protocol} {local} -j RETURN"))
         if f"KUBE-NODE-PORT-{suffix}" in filled:
             every = match(f"KUBE-NODE-PORT-{suffix}", directions)
-            out.append(("KUBE-NODE-PORT", f"-p {protocol} {every} -j KUBE-MARK-MASQ"))
+            pair.append(("KUBE-NODE-PORT", f"-p {protocol} {every} -j KUBE-MARK-MASQ"))
+        # M17c: up to 1.22 the SCTP rules stood the other way round, so Local was marked (kubernetes#104756).
+        out.extend(reversed(pair) if protocol == "sctp" and version <= (1, 22) else pair)
     return out
 
 
@@ -104,7 +127,8 @@ def _filter(version: tuple[int, int], filled: set[str], mark: str, match: object
         out.append(("INPUT", "-j KUBE-IPVS-FILTER"))
     if version >= (1, 25):
         out.append(("INPUT", "-j KUBE-PROXY-FIREWALL"))
-    out.append(("INPUT", "-j KUBE-NODE-PORT"))
+    if version >= (1, 21):
+        out.append(("INPUT", "-j KUBE-NODE-PORT"))
     if version >= (1, 25):
         out.append(("FORWARD", "-j KUBE-PROXY-FIREWALL"))
     out.append(("FORWARD", "-j KUBE-FORWARD"))

@@ -71,6 +71,10 @@ class Columns:
             self._cached_codes[places] = found[rows]
         return codes
 
+    def drop_caches(self) -> None:
+        """Every address has its code: the memory is wanted for the frame."""
+        self._cached_keys, self._cached_codes = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int32)
+
     def _look_up(self, keys: U64) -> npt.NDArray[np.int32]:
         import pandas as pd
 

@@ -20,7 +20,7 @@ from analyzer.parsers.conntrack_layout import Layout, layout_of, prefix_of
 from analyzer.parsers.conntrack_slow import ICMP_TYPES
 from analyzer.parsers.fields import address
 
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 MAX_KEYS, MAX_LAYOUTS, MAX_PREFIXES, SAMPLES, WORTH_A_LOOK = 40, 64, 32, 8, 16
 SHORTEST_ROW = 48  # a word read from the end of the longest prefix stays inside the row
 _TAIL_FLAGS = ((b" [ASSURED]", "assured"), (b" [OFFLOAD]", "offload"), (b" [HW_OFFLOAD]", "offload"))

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analyzer.parsers import frames
 from analyzer.parsers.conntrack_columns import ADDRESSES, FLAGS, NUMBERS, STATES, Columns
 from analyzer.parsers.conntrack_slow import Outcome
 from analyzer.tables import CONNECTIONS
 
 
 def frame(columns: Columns, outcome: Outcome, file: str) -> pd.DataFrame:
-    """All rows in the order of their lines, with the declared columns."""
+    """All rows in the order of their lines, with the declared columns; takes the columns' arrays out of `columns`."""
     protocols = _Codes([prefix.protocol for prefix in columns.prefixes])
     # two prefixes may have one protocol (`tcp` in IPv4 and IPv6): their codes are made one
     codes = np.array([protocols.code(prefix.protocol) for prefix in columns.prefixes], dtype=np.int8)
@@ -36,6 +37,7 @@ def frame(columns: Columns, outcome: Outcome, file: str) -> pd.DataFrame:
         columns.extra.pop(slot, None)
         if row.get("extra") is not None:
             columns.extra[slot] = row["extra"]
+    columns.drop_caches()
     keep: Any = None if columns.taken.all() else columns.taken
     lines = np.flatnonzero(columns.taken)
     size = len(lines)
@@ -81,10 +83,22 @@ class _Codes:
         return self.names.index(name)
 
     def series(self, codes: Any) -> pd.Categorical:
-        used = np.flatnonzero(np.bincount(codes + 1, minlength=len(self.names) + 1)[1:])
-        moved = np.full(len(self.names) + 1, -1, dtype=np.int16 if len(self.names) > 120 else np.int8)
-        moved[used + 1] = np.arange(len(used))
-        return _category(moved[codes + 1], [self.names[at] for at in used.tolist()])
+        """The column with the names that occur; codes are translated as bytes, which needs no index array."""
+        if len(self.names) > 120:
+            codes, used = (
+                codes.astype(np.int32),
+                np.flatnonzero(np.bincount(codes + 1, minlength=len(self.names) + 1)[1:]),
+            )
+            moved = np.full(len(self.names) + 1, -1, dtype=np.int16)
+            moved[used + 1] = np.arange(len(used))
+            return _category(moved[codes + 1], [self.names[at] for at in used.tolist()])
+        text = bytearray(codes.astype(np.int8))
+        used_codes = [code for code in range(len(self.names)) if code in text]
+        table = bytearray(b"\xff" * 256)  # -1 as a byte
+        for position, code in enumerate(used_codes):
+            table[code] = position
+        moved_codes = np.frombuffer(text.translate(bytes(table)), dtype=np.int8)
+        return _category(moved_codes, [self.names[at] for at in used_codes])
 
 
 def _category(codes: Any, names: list[str]) -> pd.Categorical:
@@ -121,7 +135,7 @@ def _texts(extra: dict[int, str], lines: Any) -> Any:
     import pyarrow as pa
 
     if not extra:
-        return pd.array(pa.nulls(len(lines), pa.large_string()), dtype="str")
+        return frames.nulls("str", len(lines))
     slots = np.fromiter(sorted(extra), dtype=np.int64, count=len(extra))
     at = np.searchsorted(lines, slots)
     where = np.full(len(lines), -1, dtype=np.int32)

@@ -20,6 +20,8 @@ from analyzer.schema import Dtype, TableSchema
 if TYPE_CHECKING:
     import pandas as pd
 
+_PIECE = 1 << 16
+
 
 def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.DataFrame:
     """A frame of `size` rows; a column is a list of plain values, an array of integers, or one of the declared dtype."""
@@ -131,7 +133,10 @@ def nulls(dtype: Dtype, size: int) -> Any:
         import pyarrow as pa
 
         if hasattr(_string_dtype(), "__from_arrow__"):
-            return _string_dtype().__from_arrow__(pa.nulls(size, pa.large_string()))
+            # pieces of one array: nulls have offsets too, eight bytes each
+            piece = pa.nulls(min(size, _PIECE), pa.large_string())
+            pieces = [piece] * (size // _PIECE) + [piece.slice(0, size % _PIECE)] * (size % _PIECE > 0)
+            return _string_dtype().__from_arrow__(pa.chunked_array(pieces, pa.large_string()))
     return pd.Series([None] * size, dtype=dtype).array
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import compress
-from operator import itemgetter, not_
+from operator import not_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyzer.parsers import envelope, frames
@@ -65,17 +65,14 @@ class _Table:
         return sum(len(block[-1]) for block in self.blocks) + len(self.loose)
 
     def columns(self) -> dict[str, Any]:
-        """All rows by the order of their lines."""
+        """All rows, block by block, the loose ones last."""
         import numpy as np
 
-        if self.loose:
-            plain = [row for block in self.blocks for row in zip(*map(list, block), strict=True)]
-            rows = sorted((*plain, *self.loose), key=itemgetter(-1))
-            return dict(zip(self.names, zip(*rows, strict=True), strict=True))
+        loose = (tuple(map(list, zip(*self.loose, strict=True))),) if self.loose else ()
         found: dict[str, Any] = {}
-        for name, *parts in zip(self.names, *self.blocks, strict=True):
-            arrays = bool(parts) and isinstance(parts[0], np.ndarray)
-            found[name] = np.concatenate(parts) if arrays else [value for part in parts for value in part]
+        for name, *parts in zip(self.names, *self.blocks, *loose, strict=True):
+            arrays = bool(parts) and all(isinstance(part, np.ndarray) for part in parts[: len(self.blocks)])
+            found[name] = np.concatenate(parts) if arrays and self.blocks else [v for part in parts for v in part]
         return found
 
 
@@ -174,14 +171,12 @@ def _in_order(schema: TableSchema, plain: _Table, odd: list[dict[str, Any]], fil
     if schema is VIRTUAL_SERVERS:
         columns["ops"] = [False] * size
     found = frames.frame(schema, columns, size)
-    if not odd:
-        return found
-    import pandas as pd
+    if odd:
+        import pandas as pd
 
-    others = frames.from_rows(schema, [{**row, "file": file} for row in odd])
-    if not size:
-        return others
-    return pd.concat([found, others]).sort_values("line", ignore_index=True)
+        others = frames.from_rows(schema, [{**row, "file": file} for row in odd])
+        found = pd.concat([found, others]) if size else others
+    return found if found["line"].is_monotonic_increasing else found.sort_values("line", ignore_index=True)
 
 
 def _real_columns(texts: Sequence[str]) -> tuple[Column, ...] | None:

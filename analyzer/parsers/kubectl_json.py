@@ -204,9 +204,12 @@ def _parse(data: bytes, file: str) -> Parsed:
     start = 3 if data.startswith(b"\xef\xbb\xbf") else 0
     while start < len(data) and data[start] in SPACE:
         start += 1
+    end = len(data)
+    while end > start and data[end - 1] in SPACE:  # `rstrip` would copy the file
+        end -= 1
     lister = Lister(data, file)
     try:
-        lister.document(start, len(data.rstrip(SPACE)))
+        lister.document(start, end)
     except REFUSED:
         lister = Lister(without_lone_surrogates(data), file)
         Pieces(lister).read()

@@ -20,6 +20,10 @@ class Limits:
     evidence: int
     pictures: int
     """Paths drawn for one finding."""
+    open_remedies: int
+    """Fixes of a finding shown whole at once; on a screen the others are folded, on paper reduced to what they are."""
+    folds: bool
+    """Whether the medium can be unfolded."""
     steps: int
     step_quotes: int
     change_lines: int
@@ -36,10 +40,42 @@ class Limits:
 
 
 SCREEN = Limits(
-    full_findings=500, examples=200, listed_findings=2000, names=12, hidden_names=400, evidence=20, pictures=3, steps=60,
-    step_quotes=4, change_lines=400, nodes=200, groups=12, notes_per_file=50, notes=1000, rows=200, cell=400,
-)  # fmt: skip
+    full_findings=500,
+    examples=200,
+    listed_findings=2000,
+    names=12,
+    hidden_names=400,
+    evidence=20,
+    pictures=3,
+    open_remedies=1,
+    folds=True,
+    steps=60,
+    step_quotes=4,
+    change_lines=400,
+    nodes=200,
+    groups=12,
+    notes_per_file=50,
+    notes=1000,
+    rows=200,
+    cell=400,
+)
 PAPER = Limits(
-    full_findings=24, examples=8, listed_findings=160, names=12, hidden_names=0, evidence=8, pictures=1, steps=24, step_quotes=1,
-    change_lines=70, nodes=60, groups=6, notes_per_file=10, notes=60, rows=60, cell=120,
-)  # fmt: skip
+    full_findings=24,
+    examples=8,
+    listed_findings=160,
+    names=12,
+    hidden_names=0,
+    evidence=8,
+    pictures=1,
+    open_remedies=3,
+    folds=False,
+    steps=24,
+    step_quotes=1,
+    change_lines=70,
+    nodes=60,
+    groups=6,
+    notes_per_file=10,
+    notes=60,
+    rows=60,
+    cell=120,
+)

@@ -97,6 +97,10 @@ class Messages:
         """The names of the values a message takes."""
         return frozenset(_PLACEHOLDER.findall(self._template(id, 2)))
 
+    def template(self, id: str) -> str:
+        """The message as it stands in the catalogue (plural form), values still in braces."""
+        return self._template(id, 2)
+
     def text(self, id: str, /, **values: object) -> str:
         """The message with its values, plain; backticks stay. `n` chooses the plural form."""
         return _PLACEHOLDER.sub(lambda match: _value(match[1], values), self._template(id, values.get("n")))

@@ -74,6 +74,8 @@ class RemedyView:
     side_effects: tuple[Markup, ...]
     verify: tuple[ChangeView, ...]
     sources: tuple[Source, ...]
+    shape: str
+    """open, folded (on a screen) or brief (on paper: without commands)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _finding(analysis: Analysis, finding: Finding, messages: Messages, limits: L
         evidence=quotes(finding.evidence[: limits.evidence], snapshot, limits),
         evidence_left_out=max(0, len(finding.evidence) - limits.evidence),
         trace=trace_view(finding.example, messages, snapshot, limits) if finding.example else None,
-        remedies=tuple(_remedy(remedy, messages, limits) for remedy in remedies),
+        remedies=tuple(_remedy(remedy, position, messages, limits) for position, remedy in enumerate(remedies)),
     )
 
 
@@ -162,7 +164,8 @@ def _names(names: Sequence[str], limits: Limits) -> Names:
     return Names(tuple(cleaned[:first]), tuple(hidden), len(cleaned) - first - len(hidden))
 
 
-def _remedy(remedy: Remedy, messages: Messages, limits: Limits) -> RemedyView:
+def _remedy(remedy: Remedy, position: int, messages: Messages, limits: Limits) -> RemedyView:
+    shape = "open" if position < limits.open_remedies else "folded" if limits.folds else "brief"
     return RemedyView(
         card=clean(remedy.card),
         title=messages.html(f"fix.{remedy.card}.title", **remedy.values),
@@ -180,6 +183,7 @@ def _remedy(remedy: Remedy, messages: Messages, limits: Limits) -> RemedyView:
         side_effects=tuple(messages.html(f"side-effect.{slug}", **remedy.values) for slug in remedy.side_effects),
         verify=tuple(_change(change, remedy, messages, limits) for change in remedy.verify),
         sources=tuple(Source(clean(text), text if _LINK.fullmatch(text) else "") for text in remedy.sources),
+        shape=shape,
     )  # fmt: skip
 
 

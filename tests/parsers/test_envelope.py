@@ -123,6 +123,29 @@ def test_en_06_continued_lines_are_joined_and_noted() -> None:
     assert parsed.lines.total == parsed.lines.rows + parsed.lines.furniture == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "local 203.0.113.10 dev kube-ipvs0 \\\n\n",
+        "a \\\n   \nb\n",
+        " \\\n\nb\n",
+        " \\\n \\\n\n",
+        "a \\\n \\\n\n\nb \\\n",
+        "x src=3D1=\n\ny dst=3D2 =3D=\n\n",
+    ],
+)
+def test_en_06_joined_blank_lines_stay_in_the_account(text: str) -> None:
+    opened = envelope.lines(text.encode())
+    numbers = sorted([number for number, _ in opened.pairs] + opened.furniture)
+    assert numbers == list(range(1, text.count("\n") + 1))
+
+
+@pytest.mark.parametrize("gap", ["[cut]", "(snip)", "<omitted>", "#omitted"])
+def test_en_09_a_gap_is_seen_in_otherwise_clean_text(gap: str) -> None:
+    banner = "IP Virtual Server version 1.2.1 (size=4096)\n"
+    assert envelope.lines(f"{banner}TCP  203.0.113.10:443 rr\n{gap}\n".encode()).filtered
+
+
 def test_en_07_quoted_printable_is_decoded() -> None:
     text = "ipv4     2 udp      17 24 src=3D10.20.1.7 dst=3D203.0.113.53 sport=3D53=\n124 dport=3D53 [UNREPLIED]\n"
     opened = envelope.lines(text.encode())
