@@ -97,7 +97,7 @@ class NodeWalk(IpvsWalk):
         state = self.world.state(node)
         self.visit(f"node:{node}")
         netfilter = Netfilter(state, self.choose)
-        crossing = Crossing(node, state, packet, packet, iif=iif)
+        crossing = Crossing(node, state, packet, packet, iif=iif, physdev_in=self.bridge_port(state, iif))
         self.needs(state, "ip-addr")
         self.step("receive", "PREROUTING", packet, interface=iif or "?")
         self.needs(state, "iptables", "ipset")
@@ -120,6 +120,11 @@ class NodeWalk(IpvsWalk):
         self.filter(netfilter, crossing, "filter", "FORWARD", route.interface)
         self.nat_source(netfilter, crossing, route)
         return self.egress(crossing, route)
+
+    def bridge_port(self, state: NodeState, iif: str) -> str:
+        """The port a pod's frame came in by when the bridge calls netfilter (br_netfilter); which veth it was is not told."""
+        bridge = state.kinds.get(iif) == "bridge" or iif in ("cni0", "cbr0")
+        return "port" if bridge and state.sysctl("net.bridge.bridge-nf-call-iptables", "1") == "1" else ""
 
     def validate_source(self, crossing: Crossing) -> None:
         """fib_validate_source: a source the host owns is a martian unless accept_local; rp_filter asks the way back."""

@@ -94,7 +94,7 @@ class _Columns:
         """Take some lines below a virtual server; false when the listing is not plain as a whole."""
         numbers, texts = zip(*pairs, strict=True)
         real = [text[:5] == "  -> " for text in texts]
-        reals = _real_columns(list(compress(texts, real)))
+        reals = _real_columns(" ".join(compress(texts, real)), sum(real))
         others = list(compress(pairs, map(not_, real)))
         short = [text.startswith(("TCP ", "UDP ", "SCTP ")) and " persistent " not in text for _, text in others]
         virtuals = _virtual_columns([text for _, text in compress(others, short)])
@@ -175,18 +175,19 @@ def _in_order(schema: TableSchema, plain: _Table, odd: list[dict[str, Any]], fil
         import pandas as pd
 
         others = frames.from_rows(schema, [{**row, "file": file} for row in odd])
-        found = pd.concat([found, others]) if size else others
+        found = pd.concat([found, others], ignore_index=True) if size else others
     return found if found["line"].is_monotonic_increasing else found.sort_values("line", ignore_index=True)
 
 
-def _real_columns(texts: Sequence[str]) -> tuple[Column, ...] | None:
-    """The columns of rows that are all plain, else null.
+@lru_cache(maxsize=8)  # a node's listing of a hundred thousand lines: the next one is often equal, up to its own rows
+def _real_columns(rows: str, size: int) -> tuple[Column, ...] | None:
+    """The columns of `size` rows if all of them are plain, else null.
 
     Six tokens per row on average do not say that each row has six; but `->` can stand in no column except the first, so
     a row with more or fewer of them would show.
     """
-    tokens = " ".join(texts).split()
-    size, forwarding = len(texts), tokens[2::6]
+    tokens = rows.split()
+    forwarding = tokens[2::6]
     if len(tokens) != 6 * size or tokens[::6].count("->") != size or not FORWARDING.issuperset(forwarding):
         return None
     endpoints = _endpoints(tokens[1::6])

@@ -131,7 +131,14 @@ class Cluster:
         if self.endpoint != "none" and self.endpoint_node in self.nodes:
             address = self.endpoint_ip if not self.six else POD6[self.endpoint_node]
             pods.append(
-                pod_object("web", self.endpoint_node, address, ports=[TARGET_PORT], host=self.host_network, protocol=self.protocol)
+                pod_object(
+                    "web",
+                    self.endpoint_node,
+                    address,
+                    ports=[TARGET_PORT],
+                    host=self.host_network,
+                    protocol=self.protocol,
+                )
             )
         return pods
 
@@ -157,7 +164,10 @@ class Cluster:
     def node_object(self, name: str) -> dict[str, object]:
         spec: dict[str, object] = {"podCIDR": POD_NET[name], "podCIDRs": [POD_NET[name], POD_NET6[name]]}
         labels = {"node.kubernetes.io/exclude-from-external-load-balancers": "true"} if name == B else {}
-        addresses = [{"type": "InternalIP", "address": NODE_IP[name]}, {"type": "InternalIP", "address": NODE_IP6[name]}]
+        addresses = [
+            {"type": "InternalIP", "address": NODE_IP[name]},
+            {"type": "InternalIP", "address": NODE_IP6[name]},
+        ]
         status = {
             "addresses": addresses, "conditions": [{"type": "Ready", "status": "True"}],
             "nodeInfo": {"kubeletVersion": f"v{self.version}", "kubeProxyVersion": f"v{self.version}"},
@@ -208,7 +218,9 @@ class Cluster:
             lines += [f"{7 + i}: {veth(pod)}@if3: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default"
                       for i, pod in enumerate(self.pod_addresses(name))]  # fmt: skip
         lines += ["4: kube-ipvs0: <BROADCAST,NOARP> mtu 1500 qdisc noop state DOWN group default"]
-        lines += [f"    inet{'6' * (':' in ip)} {ip}/{128 if ':' in ip else 32} scope global kube-ipvs0" for ip in self.vips()]
+        lines += [
+            f"    inet{'6' * (':' in ip)} {ip}/{128 if ':' in ip else 32} scope global kube-ipvs0" for ip in self.vips()
+        ]
         return "\n".join(lines) + "\n"
 
     def pod_addresses(self, name: str) -> list[str]:
@@ -216,7 +228,9 @@ class Cluster:
 
     def ip_route(self, name: str) -> str:
         other = B if name == A else A
-        lines = ["default via 192.0.2.1 dev eth0"] if self.default_route else [f"{POD_NET[other]} via 192.0.2.1 dev eth0"]
+        lines = (
+            ["default via 192.0.2.1 dev eth0"] if self.default_route else [f"{POD_NET[other]} via 192.0.2.1 dev eth0"]
+        )
         lines.append(f"192.0.2.0/24 dev eth0 proto kernel scope link src {NODE_IP[name]}")
         if self.cni == "flannel":
             lines.append(f"{POD_NET[name]} dev cni0 proto kernel scope link src {BRIDGE[name]}")
@@ -240,7 +254,12 @@ class Cluster:
                  "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"]  # fmt: skip
         if self.six:
             real = POD6[self.endpoint_node]
-            return "\n".join([*lines, f"TCP  [{VIP6}]:{PORT} rr", f"  -> [{real}]:{TARGET_PORT}  Masq    1      0          0"]) + "\n"
+            return (
+                "\n".join(
+                    [*lines, f"TCP  [{VIP6}]:{PORT} rr", f"  -> [{real}]:{TARGET_PORT}  Masq    1      0          0"]
+                )
+                + "\n"
+            )
         servers = [f"{CLUSTER_IP}:{PORT}", f"{VIP}:{PORT}"]
         if not self.external_ip:
             servers.append(f"{NODE_IP[name]}:{NODE_PORT}")
@@ -272,7 +291,10 @@ class Cluster:
     def ipset(self, name: str) -> str:
         lines = []
         for set_, (kind, members) in self.sets(name).items():
-            lines.append(f"create {set_} {kind}" + (" family inet hashsize 1024 maxelem 65536" if kind.startswith("hash") else ""))
+            lines.append(
+                f"create {set_} {kind}"
+                + (" family inet hashsize 1024 maxelem 65536" if kind.startswith("hash") else "")
+            )
             lines += [f"add {set_} {member}" for member in members]
         return "\n".join(lines) + "\n"
 

@@ -65,7 +65,9 @@ def probe_of(row: dict[str, str], one: Cluster) -> tuple[Source, Target]:
     elif row["client_kind"] == "outside":
         source = Source("external", cases.OUTSIDE)
     else:
-        source = Source("pod", "default/web" if relation in ("is-the-endpoint", "other-with-endpoint") else f"default/client-{node}")
+        source = Source(
+            "pod", "default/web" if relation in ("is-the-endpoint", "other-with-endpoint") else f"default/client-{node}"
+        )
     place = row["target"].partition("/")[0]
     address = {"lb-vip": cases.VIP, "lb-vip6": cases.VIP6, "cluster-ip": cases.CLUSTER_IP}.get(place.partition(":")[0])
     if place == "node-port@entry":

@@ -269,7 +269,12 @@ def node() -> NodeState:
     lines += ["-A POLICY -d 203.0.113.10/32 -j RETURN", "-A POLICY -j ACCEPT", "COMMIT", "*nat"]
     lines += [f":{chain} - [0:0]" for chain in NAT]
     lines += [f"-A {chain} {rule}" for chain, rules in NAT.items() for rule in rules] + ["COMMIT", ""]
-    files = {"iptables-save.txt": "\n".join(lines), "ipset-save.txt": SETS, "ip-addr.txt": ADDRESSES, "ip-route-all.txt": ROUTES}
+    files = {
+        "iptables-save.txt": "\n".join(lines),
+        "ipset-save.txt": SETS,
+        "ip-addr.txt": ADDRESSES,
+        "ip-route-all.txt": ROUTES,
+    }
     return build_state(snapshot({f"nodes/n/{name}": text for name, text in files.items()}), "n")
 
 
@@ -343,7 +348,9 @@ def test_marks(chain: str, before: int, after: int) -> None:
 
 
 def test_statistic_multiplies_and_is_no_unknown() -> None:
-    state = replace_rule("-m statistic --mode random --probability 0.5 -m statistic --mode nth --every 4 --packet 0 -j DROP")
+    state = replace_rule(
+        "-m statistic --mode random --probability 0.5 -m statistic --mode nth --every 4 --packet 0 -j DROP"
+    )
     chooser = Chooser(1)
     assert Netfilter(state, chooser).run("filter", "INPUT", TCP, Meta()).action == "accept"
     assert chooser.asked[0][0] == "random:0.125"

@@ -37,7 +37,9 @@ def test_expected_equals_captured(case: str) -> None:
         addresses = own["addresses"]
         assert set(addresses[addresses["interface"] == "kube-ipvs0"]["address"]) == set(expected.vips), node
         members: dict[str, set[str]] = {
-            str(name): set() for name in own["ipsets"]["set"] if str(name).startswith("KUBE-") and not str(name).startswith("KUBE-6-")
+            str(name): set()
+            for name in own["ipsets"]["set"]
+            if str(name).startswith("KUBE-") and not str(name).startswith("KUBE-6-")
         }
         for name, member in zip(own["ipset_members"]["set"], own["ipset_members"]["member"], strict=True):
             if name in members:

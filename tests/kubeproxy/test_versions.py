@@ -22,7 +22,20 @@ NOWHERE = Evidence("objects", 1)
 
 def endpoint(address: str, node: str, **more: Any) -> EndpointAddress:
     one = EndpointAddress(
-        address, 6 if ":" in address else 4, "web", "tcp", 8080, node, True, True, False, "", "", (), "EndpointSlice", NOWHERE
+        address,
+        6 if ":" in address else 4,
+        "web",
+        "tcp",
+        8080,
+        node,
+        True,
+        True,
+        False,
+        "",
+        "",
+        (),
+        "EndpointSlice",
+        NOWHERE,
     )
     return replace(one, **more)
 
@@ -175,7 +188,10 @@ def test_m17_marks_by_set(minor: int) -> None:
     pair = f"{VIP},tcp:80"
     assert members(cluster, "KUBE-LOAD-BALANCER") == members(local, "KUBE-LOAD-BALANCER") == (pair,)
     assert (members(cluster, "KUBE-LOAD-BALANCER-LOCAL"), members(local, "KUBE-LOAD-BALANCER-LOCAL")) == ((), (pair,))
-    assert (members(cluster, "KUBE-NODE-PORT-LOCAL-TCP"), members(local, "KUBE-NODE-PORT-LOCAL-TCP")) == ((), ("30080",))
+    assert (members(cluster, "KUBE-NODE-PORT-LOCAL-TCP"), members(local, "KUBE-NODE-PORT-LOCAL-TCP")) == (
+        (),
+        ("30080",),
+    )
     assert members(cluster, "KUBE-EXTERNAL-IP") == members(local, "KUBE-EXTERNAL-IP-LOCAL") == (f"{EXTERNAL},tcp:80",)
     assert not members(local, "KUBE-EXTERNAL-IP")
     assert has_rule(local, "KUBE-LOAD-BALANCER", "KUBE-LOAD-BALANCER-LOCAL dst,dst -j RETURN", "nat")
@@ -187,7 +203,9 @@ def test_m17c_sctp_node_ports(minor: int) -> None:
     state = on(minor, service(REMOTE, protocol="sctp", external_policy="Local"))
     assert f"{NODE_IP},sctp:30080" in members(state, "KUBE-NODE-PORT-LOCAL-SCTP-HASH")
     chain = [rule.rpartition(" ")[2] for table, name, rule in state.rules if (table, name) == ("nat", "KUBE-NODE-PORT")]
-    assert chain == (["RETURN", "KUBE-MARK-MASQ"] if minor >= 23 else ["KUBE-MARK-MASQ", "RETURN"]), "marked by mistake up to 1.22"
+    assert chain == (["RETURN", "KUBE-MARK-MASQ"] if minor >= 23 else ["KUBE-MARK-MASQ", "RETURN"]), (
+        "marked by mistake up to 1.22"
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,7 +253,9 @@ def test_m21_source_ranges(minor: int) -> None:
 def test_m22_the_filter_of_unserved_ports(minor: int) -> None:
     state = on(minor, service(REMOTE, health_check_node_port=31000, external_policy="Local"))
     assert has_rule(state, "INPUT", "-j KUBE-IPVS-FILTER") == (minor >= 26)
-    rejected = "-m conntrack --ctstate NEW -m set --match-set KUBE-IPVS-IPS dst -j REJECT --reject-with icmp-port-unreachable"
+    rejected = (
+        "-m conntrack --ctstate NEW -m set --match-set KUBE-IPVS-IPS dst -j REJECT --reject-with icmp-port-unreachable"
+    )
     assert has_rule(state, "KUBE-IPVS-FILTER", rejected) == (minor >= 26)
     assert has_rule(state, "KUBE-IPVS-FILTER", "KUBE-HEALTH-CHECK-NODE-PORT dst -j RETURN") == (minor >= 28)
     assert has_rule(state, "KUBE-IPVS-FILTER", "KUBE-EXTERNAL-IP-LOCAL dst,dst -j RETURN") == (minor >= 30)
@@ -247,7 +267,9 @@ def test_m22_the_filter_of_unserved_ports(minor: int) -> None:
 
 
 def test_rules_are_read_in_the_order_of_the_version(minor: int) -> None:
-    chain: Sequence[str] = [rule for table, name, rule in on(minor, service(REMOTE)).rules if (table, name) == ("nat", "KUBE-SERVICES")]
+    chain: Sequence[str] = [
+        rule for table, name, rule in on(minor, service(REMOTE)).rules if (table, name) == ("nat", "KUBE-SERVICES")
+    ]
     assert (chain[0] == "-s 127.0.0.0/8 -j RETURN") == (minor >= 26)
     node_port = chain.index("-m addrtype --dst-type LOCAL -j KUBE-NODE-PORT")
     assert chain[-1].endswith("KUBE-LOAD-BALANCER dst,dst -j ACCEPT")

@@ -128,7 +128,8 @@ def test_a_bundle_without_interfaces_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "captures", [{"ss__lnt": SS, "ss__lntup": SS_PROCESS}, {"ss__lnt": SS, "netstat__lntup": NETSTAT}, {"netstat__lntup": NETSTAT}]
+    "captures",
+    [{"ss__lnt": SS, "ss__lntup": SS_PROCESS}, {"ss__lnt": SS, "netstat__lntup": NETSTAT}, {"netstat__lntup": NETSTAT}],
 )
 def test_the_capture_with_processes_fills_the_listeners(captures: dict[str, str]) -> None:
     one = of(**captures)

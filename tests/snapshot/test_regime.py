@@ -62,7 +62,15 @@ def test_each_key_is_known_to_every_node() -> None:
 def test_nothing_captured_is_unknown_never_a_default() -> None:
     one = snapshot({"nodes/n/uname.txt": "Linux n 6.1.0-51-cloud-amd64 #1 SMP x86_64 GNU/Linux\n"})
     regime = one.regime("n")
-    for key in ("proxy_mode", "kube_proxy_version", "ipvs_filter", "local_fallback", "data_path", "masquerade", "cni_masquerade"):
+    for key in (
+        "proxy_mode",
+        "kube_proxy_version",
+        "ipvs_filter",
+        "local_fallback",
+        "data_path",
+        "masquerade",
+        "cni_masquerade",
+    ):
         assert regime.value(key) == "unknown", key
 
 
