@@ -39,11 +39,9 @@ setup: $(STAMPS)/system $(STAMPS)/dev
 # Exit code 1 means "findings", which is what a demo is for.
 demo: $(STAMPS)/system $(STAMPS)/demo
 	@rm -rf $(DEMO)
-	@.venv/bin/ipvscope analyze $(SAMPLE) -o $(DEMO) || [ $$? -eq 1 ]
-	@echo
+	@.venv/bin/ipvscope analyze $(SAMPLE) -o $(CURDIR)/$(DEMO) || [ $$? -eq 1 ]
 	@for kind in html pdf json; do \
-	    if [ -f $(DEMO)/report.$$kind ]; then echo "$(CURDIR)/$(DEMO)/report.$$kind"; \
-	    else echo "missing: $(DEMO)/report.$$kind" >&2; exit 1; fi; \
+	    [ -f $(DEMO)/report.$$kind ] || { echo "missing: $(DEMO)/report.$$kind" >&2; exit 1; }; \
 	done
 
 lint: $(STAMPS)/dev

@@ -38,8 +38,7 @@ def run(bundle: Path, output: Path, formats: list[str], fail_on: str, node: str,
             except OSError as error:
                 raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
             written.append(path)
-        print(text.summary(analysis, messages))
-        print()
+        print(text.summary(analysis, messages), end="")
         for path in written:
             print(path)
     severities = [SEVERITIES.index(one.severity) for one in analysis.findings.findings]

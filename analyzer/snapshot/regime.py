@@ -228,7 +228,7 @@ def _local_fallback(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], versi
 def _masquerade(table: Mapping[str, pd.DataFrame]) -> tuple[Fact, Fact]:
     """How ClusterIP traffic gets the masquerade mark, read off KUBE-SERVICES, and the mark itself."""
     rules = table["iptables_rules"]
-    marks = rules[(rules["chain"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains("-mark ", na=False)]
+    marks = rules[(rules["chain"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains(r"--\S*mark ", na=False)]
     mark = UNKNOWN
     if len(marks):
         value = re.search(r"--(?:set-xmark|or-mark|set-mark) (0x[0-9a-fA-F]+)", str(marks["rule"].iloc[0]))

@@ -34,6 +34,8 @@ def _finding(
     fixes: tuple[str, ...],
     lacking: frozenset[str],
 ) -> Finding:
+    # A client outside shows the mechanism without the special ways of the backend's own node.
+    cells = sorted(cells, key=lambda cell: cell.vantage.kind != "external")
     example = context.trace(cells[0])
     having = sorted(context.endpoint_nodes(service))
     first = cells[0]
