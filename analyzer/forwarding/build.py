@@ -195,8 +195,9 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
         _sets(state, table("ipsets"), table("ipset_members"))
-    if snapshot.has(node, "iptables") or snapshot.has(node, "ip6tables"):
+    if snapshot.has(node, "iptables"):
         state.layers["iptables"] = "captured"
+    if snapshot.has(node, "iptables") or snapshot.has(node, "ip6tables"):
         _chains(state, table("iptables_chains"), table("iptables_rules"))
     if snapshot.has(node, "sockets"):
         state.layers["sockets"] = "captured"

@@ -18,6 +18,7 @@ from analyzer.parsers.iptables_rule import Match
 
 MAX_DEPTH = 64
 MAX_RULES = 20_000
+KUBE_TABLES = ("nat", "filter")
 MAX_RANGE = 16
 """Longest NAT address range that is walked address by address."""
 
@@ -114,6 +115,10 @@ class Netfilter:
     def run(self, table: str, hook: str, packet: Packet, meta: Meta) -> Ruling:
         """Traverse the built-in chain `hook` of `table`; without that chain the packet is accepted."""
         family = family_of(packet.dst)
+        if self._left_out(family, table):
+            name = "iptables" if family == 4 else "ip6tables"
+            dropped = self.choose("unknown", f"{name} table {table} of {self.state.name}", 2) == 0
+            return Ruling("drop" if dropped else "reject", packet, None, hook, "icmp-port-unreachable")
         if self.state.passes(family, table, hook):
             return Ruling("accept", packet)
         chain = self.state.chains[(family, table, hook)]
@@ -123,6 +128,19 @@ class Netfilter:
             action = "drop" if chain.policy == "DROP" else "accept"
             ruling = Ruling(action, run.packet, None, hook, "policy")
         return replace(ruling, packet=run.packet, passed=tuple(run.passed), untracked=run.untracked)
+
+    def _left_out(self, family: int, table: str) -> bool:
+        """Whether rules were captured, but not this table of this family although kube-proxy serves that family.
+
+        kube-proxy always fills nat and filter, so a listing without them was one of another table or family.
+        """
+        tables = self.state.iptables_tables
+        return (
+            bool(tables)
+            and (family, table) not in tables
+            and table in KUBE_TABLES
+            and family in self.state.served_families
+        )
 
     def _chain(
         self, family: int, table: str, name: str, chain: Chain, run: _Run, meta: Meta, depth: int

@@ -248,6 +248,11 @@ class NodeState:
         return found.type.upper()
 
     @cached_property
+    def served_families(self) -> frozenset[int]:
+        """Families of the node's virtual servers."""
+        return frozenset(family_of(address) for _, address, _ in self.virtual_servers)
+
+    @cached_property
     def connmark_families(self) -> frozenset[int]:
         """Families whose rules give connections a mark; in the others it is always 0."""
         return frozenset(

@@ -55,7 +55,11 @@ for cni in ("flannel", "terway"):
         f"1.22.0-{cni}-cluster": {FOREIGN, SOCKETS},
         f"1.22.0-{cni}-fault": FAULT | {SOCKETS},
         f"1.22.0-{cni}-hostname": HOSTNAME
-        | {("REACH-007", "default/nginx-hn-local", "warning"), ("REACH-010", "default/nginx-hn-local", "warning"), SOCKETS},
+        | {
+            ("REACH-007", "default/nginx-hn-local", "warning"),
+            ("REACH-010", "default/nginx-hn-local", "warning"),
+            SOCKETS,
+        },
         f"1.22.0-{cni}-hostnet": _old("default/nginx-host-local") | {SOCKETS},
         f"1.22.0-{cni}-listener": {("REACH-002", "192.168.1.200:443/tcp", "critical"), FOREIGN, SOCKETS},
         f"1.22.0-{cni}-local": _old("default/nginx") | {FOREIGN, SOCKETS},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -406,13 +407,16 @@ def test_untracked() -> None:
 
 
 WORDS = st.sampled_from(
-    "-s -d -i -o -p -m -j -g ! set addrtype --match-set PAIRS dst,dst --dst-type LOCAL --limit-iface-out tcp udp --dport 80 mark "
-    "--mark 0x1/0x1 DROP ACCEPT RETURN INPUT MARK --set-xmark DNAT --to-destination :0 1-2:3 ipvs --vaddr statistic --probability "
-    "-1 nan 1e999 physdev conntrack --ctstate NEW CONNMARK --restore-mark multiport --dports 1:x owner".split()
+    re.findall(
+        r"\S+",
+        """-s -d -i -o -p -m -j -g ! set addrtype --match-set PAIRS dst,dst --dst-type LOCAL --limit-iface-out tcp udp --dport 80 mark
+        --mark 0x1/0x1 DROP ACCEPT RETURN INPUT MARK --set-xmark DNAT --to-destination :0 1-2:3 ipvs --vaddr statistic --probability
+        -1 nan 1e999 physdev conntrack --ctstate NEW CONNMARK --restore-mark multiport --dports 1:x owner""",
+    )
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(WORDS, max_size=12), max_size=6), st.integers(0, 1))
 def test_any_rule_is_run_without_an_error(rules: list[list[str]], answer: int) -> None:
     state = replace_rule(*(" ".join(words) for words in rules))

@@ -1,0 +1,254 @@
+"""Rules that no lab capture shows: a real capture, changed in one place, and what the analysis says then."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer import api
+from analyzer.findings import Finding, Findings, find
+from analyzer.forwarding import build_world, matrix
+from tests import lab
+
+N1, N2, N3 = "cn-hongkong.10.0.2.77", "cn-hongkong.10.0.0.171", "cn-hongkong.10.0.4.141"
+
+
+@pytest.fixture
+def unpack(tmp_path: Path) -> Callable[[str], Path]:
+    def unpacked(case: str) -> Path:
+        with tarfile.open(lab.bundle(case)) as archive:
+            archive.extractall(tmp_path / case, filter="data")
+        return tmp_path / case
+
+    return unpacked
+
+
+def edit(path: Path, pattern: str, by: str, count: int = 0) -> None:
+    text = path.read_text()
+    changed = re.sub(pattern, by, text, count=count, flags=re.MULTILINE)
+    assert changed != text, f"{pattern!r} is not in {path}"
+    path.write_text(changed)
+
+
+def edit_json(path: Path, change: Callable[[Any], None]) -> None:
+    loaded = json.loads(path.read_text())
+    change(loaded)
+    path.write_text(json.dumps(loaded, indent=1))
+
+
+def found(folder: Path) -> Findings:
+    with api.opened(folder) as snapshot:
+        world = build_world(snapshot)
+        return find(snapshot, world, matrix(world))
+
+
+def only(findings: Findings, rule: str) -> Finding:
+    hits = [one for one in findings.findings if one.rule == rule]
+    assert len(hits) == 1, [(one.rule, one.about) for one in findings.findings]
+    return hits[0]
+
+
+def rules(findings: Findings) -> set[str]:
+    return {one.rule for one in findings.findings}
+
+
+def node_files(folder: Path, node: str, name: str) -> list[Path]:
+    return sorted((folder / "nodes" / node).glob(name))
+
+
+def test_lb_001_a_reused_load_balancer_without_the_services_listener(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+
+    def no_port_80(document: Any) -> None:
+        if "Listeners" in document:
+            document["Listeners"] = [one for one in document["Listeners"] if one["ListenerPort"] != 80]
+        numbers = document.get("ListenerPorts")
+        if numbers:
+            numbers["ListenerPort"] = [one for one in numbers["ListenerPort"] if one != 80]
+        ports = document.get("ListenerPortsAndProtocol")
+        if ports:
+            pairs = ports["ListenerPortAndProtocol"]
+            ports["ListenerPortAndProtocol"] = [one for one in pairs if one["ListenerPort"] != 80]
+
+    for path in (folder / "cloud" / "aliyun").glob("DescribeLoadBalancer*"):
+        edit_json(path, no_port_80)
+    services = folder / "cluster" / "services.json"
+    edit(services, r'.*force-override-listeners": "true",?\n', "")
+    result = found(folder)
+    one = only(result, "LB-001")
+    assert one.situation == "S14"
+    assert one.values["override"] == "absent"
+    assert one.fixes[0] == "F14"
+    assert "REACH-099" not in rules(result), "the failure outside is explained"
+
+
+def test_lb_002_one_of_two_sharers_keeps_the_address_bound(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-hostname")
+
+    def publish(document: Any) -> None:
+        for item in document["items"]:
+            if item["metadata"]["name"] == "nginx-hn-local":
+                labels = next(i for i in document["items"] if i["metadata"]["name"] == "nginx-hn")["metadata"]["labels"]
+                item["metadata"]["labels"] = dict(labels)
+                item["status"]["loadBalancer"] = {"ingress": [{"ip": "192.168.1.200"}]}
+
+    edit_json(folder / "cluster" / "services.json", publish)
+    one = only(found(folder), "LB-002")
+    assert one.situation == "S18"
+    assert one.values["hidden"] == "default/nginx-hn"
+    assert one.values["binding"] == "default/nginx-hn-local"
+    assert one.fixes == ("F3b",)
+
+
+def test_drift_004_an_address_left_on_kube_ipvs0(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    left = "    inet 192.168.1.77/32 scope global kube-ipvs0\n       valid_lft forever preferred_lft forever\n"
+    for path in node_files(folder, N1, "ip-addr.txt"):
+        path.write_text(path.read_text() + left)
+    for name in ("ip-j-addr.json", "ip-d-addr-kube-ipvs0.txt"):
+        for path in node_files(folder, N1, name):
+            path.unlink()
+    one = only(found(folder), "DRIFT-004")
+    assert (one.about, one.nodes, one.situation) == ("192.168.1.77", (N1,), "S22")
+    assert one.evidence[0].file.endswith("ip-addr.txt")
+
+
+def servers(folder: Path, node: str, change: Callable[[str], str]) -> None:
+    """Change `ipvsadm -Ln` of a node and drop its other listings."""
+    for name in ("ipvsadm-save-n.txt", "ipvsadm-Ln-stats.txt"):
+        for path in node_files(folder, node, name):
+            path.unlink()
+    path = folder / "nodes" / node / "ipvsadm-Ln.txt"
+    before = path.read_text()
+    after = change(before)
+    assert after != before
+    path.write_text(after)
+
+
+def test_drift_002_an_endpoint_is_missing(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    servers(folder, N2, lambda text: re.sub(r"  -> 10\.0\.0\.172:80 .*\n", "", text))
+    one = only(found(folder), "DRIFT-002")
+    assert one.nodes == (N2,)
+    assert one.values["details"] == "10.0.0.172:80"
+
+
+def test_drift_006_a_virtual_server_nobody_asked_for(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    servers(
+        folder,
+        N2,
+        lambda text: text + "TCP  192.0.2.9:8080 wlc\n  -> 192.0.2.10:8080           Route   1      0          0\n",
+    )
+    assert only(found(folder), "DRIFT-006").values["servers"] == "tcp/192.0.2.9:8080"
+
+
+def test_drift_007_weight_zero_on_a_ready_endpoint(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    servers(
+        folder,
+        N1,
+        lambda text: text.replace("10.0.2.78:80                 Masq    1 ", "10.0.2.78:80                 Masq    0 "),
+    )
+    result = found(folder)
+    assert only(result, "DRIFT-007").nodes == (N1,)
+    assert "DRIFT-001" not in rules(result)
+
+
+def test_a_draining_real_server_is_no_fault(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    draining = "  -> 10.0.2.99:80                 Masq    0      0          3         \n"
+    servers(
+        folder, N1, lambda text: text.replace("TCP  192.168.1.200:80 rr\n", "TCP  192.168.1.200:80 rr\n" + draining)
+    )
+    assert not {one for one in rules(found(folder)) if one.startswith("DRIFT")}
+
+
+def test_sys_001_ipvs_connections_are_not_tracked(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    edit(folder / "nodes" / N3 / "sysctl.txt", r"^net\.ipv4\.vs\.conntrack = 1$", "net.ipv4.vs.conntrack = 0")
+    result = found(folder)
+    one = only(result, "SYS-001")
+    assert one.severity == "critical"
+    assert one.nodes == (N3,)
+    # As measured on a kernel with this fault: ClusterIP and load balancer from the host, NodePort from others.
+    assert (f"node:{N3}", "172.21.3.10:80/tcp") in one.cells
+    assert (f"node:{N3}", "192.168.1.200:80/tcp") in one.cells
+    assert (f"node:{N1}", "10.0.4.141:30745/tcp") in one.cells
+    assert (f"node:{N3}", "10.0.4.141:30745/tcp") not in one.cells
+    assert "REACH-099" not in rules(result)
+
+
+def test_reach_014_a_host_firewall_is_named_with_its_rule(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    path = folder / "nodes" / N3 / "iptables-save.txt"
+    edit(
+        path,
+        r"^-A INPUT -j KUBE-FIREWALL$",
+        "-A INPUT -p tcp -m tcp --dport 30000:32767 -j DROP\n-A INPUT -j KUBE-FIREWALL",
+    )
+    result = found(folder)
+    one = only(result, "REACH-014")
+    # The load balancer fails for outside clients when it picks this node.
+    assert set(one.targets) == {"10.0.4.141:30745/tcp", "192.168.1.200:80/tcp"}
+    assert any("--dport 30000:32767 -j DROP" in place.text for place in one.evidence)
+    assert f"node:{N3}" not in one.vantages, "the node's own connections do not pass INPUT"
+
+
+def test_mode_001_a_node_in_iptables_mode_with_leftovers(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    edit(folder / "nodes" / N1 / "kube-proxy.log", "Using ipvs Proxier", "Using iptables Proxier")
+    one = only(found(folder), "MODE-001")
+    assert one.nodes == (N1,)
+    assert one.severity == "warning"
+    assert one.values["left_over"] == N1
+
+
+def test_input_001_names_what_is_missing_and_input_002_what_failed(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    for path in (folder / "nodes" / N2).glob("ipvsadm*"):
+        path.unlink()
+    (folder / "nodes" / N2 / "ipvsadm-Ln.txt").write_text("bash: ipvsadm: command not found\n")
+    result = found(folder)
+    assert f"ipvsadm: {N2}" in only(result, "INPUT-001").values["missing"]
+    assert only(result, "INPUT-002").values["count"] == "1"
+    assert "DRIFT-005" not in rules(result), "an error text is not an empty table"
+
+
+def test_rules_are_skipped_when_their_inputs_are_missing(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    for path in (folder / "cloud" / "aliyun").glob("*.json"):
+        path.unlink()
+    for node in (N1, N2, N3):
+        for path in (folder / "nodes" / node).glob("sysctl.txt"):
+            path.unlink()
+    result = found(folder)
+    skipped = {one.rule: one.missing for one in result.skipped}
+    assert skipped["REACH-001"] == ("cloud",)
+    assert skipped["SYS-001"] == ("sysctl",)
+    one = only(result, "REACH-013")
+    assert one.about == "192.168.1.200"
+    assert one.severity == "info"
+
+
+def test_svc_002_internal_policy_local_refuses_by_design(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.22.0-terway-cluster")
+    edit(
+        folder / "cluster" / "services.json",
+        r'("name": "nginx"[\s\S]*?"internalTrafficPolicy": )"Cluster"',
+        r'\1"Local"',
+    )
+
+    def emptied(text: str) -> str:
+        return re.sub(r"  -> 10\.0\.[02]\.\d+:80 .*\n", "", text)
+
+    servers(folder, N3, emptied)
+    one = only(found(folder), "SVC-002")
+    assert one.services == ("default/nginx",)
+    assert int(one.values["wider"]) > 0, "up to 1.23 the NodePort and the load balancer are emptied too"
