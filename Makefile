@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup lint bench clean
+.PHONY: help demo test truth setup lint bench clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -15,6 +15,7 @@ help:
 	@echo 'make test    lint, type check, check the import layers and run all tests'
 	@echo 'make setup   only the set-up: .venv, system libraries and fonts'
 	@echo 'make lint    ruff, mypy and import-linter'
+	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
 	@echo 'make clean   remove what the others made'
 
@@ -52,6 +53,10 @@ lint: $(STAMPS)/dev
 
 test: $(STAMPS)/system $(STAMPS)/dev lint
 	$(PY) -m pytest
+
+# How often the walk agrees with what was measured, per destination kind and per mechanism.
+truth: $(STAMPS)/dev
+	$(PY) -m pytest tests/forwarding/test_lab_truth.py
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench

@@ -81,3 +81,30 @@ def measured(case: str) -> Iterator[Measured]:
 def bare(servers: tuple[str, ...]) -> frozenset[str]:
     """Pods without their namespace: the truth names pods bare."""
     return frozenset(f"pod:{one.rpartition('/')[2]}" if one.startswith("pod:") else one for one in servers)
+
+
+class Scores:
+    """Right and all cells by destination kind and by mechanism, for the table at the end of a test run."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, kind: str, mechanism: str, *, outcome: bool, server: bool, source: bool, answered: bool) -> None:
+        for key in (("destination", kind), ("mechanism", mechanism), ("", "all")):
+            row = self.rows.setdefault(key, [0, 0, 0, 0, 0])
+            row[0] += 1
+            row[1] += outcome
+            row[2] += answered
+            row[3] += answered and server
+            row[4] += answered and source
+
+    def table(self) -> str:
+        lines = [f"{'':12} {'':28} {'cells':>6} {'right':>8} {'answered':>9} {'server':>8} {'source':>8}"]
+        for (group, name), (cells, right, answered, server, source) in sorted(self.rows.items()):
+            share = f"{100 * right / cells:7.2f}%"
+            served = f"{100 * server / answered:7.2f}% {100 * source / answered:7.2f}%" if answered else ""
+            lines.append(f"{group:12} {name:28} {cells:6} {share} {answered:9} {served}")
+        return "\n".join(lines)
+
+
+SCORES = Scores()

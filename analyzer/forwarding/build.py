@@ -86,6 +86,7 @@ def build_world(snapshot: Snapshot) -> World:
         pod_networks=pod_networks,
         pods_known="pods" in snapshot.captured.get("", {}),
         answered=_answered(snapshot, pods),
+        entries=_entries(snapshot, pods, node_addresses),
     )
     world.load_balancers = load_balancers(snapshot, world.node_by_address, node_addresses)
     return world
@@ -112,6 +113,24 @@ def _answered(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[tuple[str,
         )
         if number(port) is not None
     }
+
+
+def _entries(
+    snapshot: Snapshot, pods: Mapping[str, Pod], node_addresses: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
+    """External IP -> the nodes at which connections of clients from elsewhere arrived, as conntrack recorded them."""
+    external = {ip for service in snapshot.objects.services for ip in service.external_ips}
+    flows = snapshot["connections"]
+    if not external or not len(flows):
+        return {}
+    inside = {ip: pod.node for pod in pods.values() for ip in pod.ips}
+    found: dict[str, set[str]] = defaultdict(set)
+    hits = flows[flows["orig_dst"].isin(external)].drop_duplicates(["node", "orig_src", "orig_dst"])
+    for node, source, destination in zip(hits["node"], hits["orig_src"], hits["orig_dst"], strict=True):
+        own = str(source) in node_addresses.get(str(node), ()) or inside.get(str(source)) == str(node)
+        if not own and source != destination:
+            found[str(destination)].add(str(node))
+    return {address: tuple(sorted(nodes)) for address, nodes in found.items()}
 
 
 def _node_addresses(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:

@@ -168,7 +168,9 @@ class Journey(ABC):
             raise Stop("timeout", "loop", {"place": place})
         self.hops.append((place, self.direction, []))
 
-    def step(self, slug: str, hook: str, packet: Packet, evidence: Sequence[Evidence] = (), **values: object) -> None:
+    def step(
+        self, slug: str, hook: str, packet: Packet, evidence: Sequence[Evidence] = (), /, **values: object
+    ) -> None:
         self.hops[-1][2].append(
             Step(slug, hook, {key: str(value) for key, value in values.items()}, packet, tuple(evidence))
         )

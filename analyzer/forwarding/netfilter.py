@@ -117,8 +117,7 @@ class Netfilter:
         family = family_of(packet.dst)
         if self._left_out(family, table):
             name = "iptables" if family == 4 else "ip6tables"
-            dropped = self.choose("unknown", f"{name} table {table} of {self.state.name}", 2) == 0
-            return Ruling("drop" if dropped else "reject", packet, None, hook, "icmp-port-unreachable")
+            return self._either(f"{name} table {table} of {self.state.name}", Ruling("drop", packet, None, hook), meta)
         if self.state.passes(family, table, hook):
             return Ruling("accept", packet)
         chain = self.state.chains[(family, table, hook)]
@@ -148,7 +147,7 @@ class Netfilter:
         for one in chain.rules:
             run.rules += 1
             if run.rules > MAX_RULES or depth > MAX_DEPTH:
-                return self._undecided(table, name, one, run)
+                return self._undecided(table, name, one, run, meta)
             rule = one.rule
             target = rule.target
             called = self.state.chains.get((family, table, target)) if target else None
@@ -171,12 +170,18 @@ class Netfilter:
                 return ruling
         return None
 
-    def _undecided(self, table: str, chain: str, one: ChainRule, run: _Run) -> Ruling:
-        """A rule whose effect cannot be told (an unreadable NAT, endless chains): two ends that can never agree."""
-        dropped = self.choose("unknown", f"{one.evidence.place} {table}/{chain}: {one.rule.text}", 2) == 0
-        return Ruling(
-            "drop" if dropped else "reject", run.packet, one, chain, "" if dropped else "icmp-port-unreachable"
-        )
+    def _undecided(self, table: str, chain: str, one: ChainRule, run: _Run, meta: Meta) -> Ruling:
+        """A rule whose effect cannot be told: an unreadable NAT, chains without end."""
+        what = f"{one.evidence.place} {table}/{chain}: {one.rule.text}"
+        return self._either(what, Ruling("drop", run.packet, one, chain), meta)
+
+    def _either(self, what: str, dropped: Ruling, meta: Meta) -> Ruling:
+        """Two ends that do not look alike to the client, so that the verdict is unknown."""
+        if self.choose("unknown", what, 2) == 0:
+            return dropped
+        if meta.reply_direction:
+            return replace(dropped, action="accept")
+        return replace(dropped, action="reject", with_="icmp-port-unreachable")
 
     def _target(self, one: ChainRule, table: str, chain: str, run: _Run, meta: Meta) -> Ruling | None:
         rule, target = one.rule, one.rule.target
@@ -207,7 +212,7 @@ class Netfilter:
                 where = (options.get("--to-source") or options.get("--to-destination") or ("",))[0]
                 addresses, port = _endpoint(where)
                 if not addresses:
-                    return self._undecided(table, chain, one, run)
+                    return self._undecided(table, chain, one, run, meta)
                 # A range is spread by a hash of the packet: every address can be met.
                 several = len(addresses) > 1
                 taken = self.choose("random", f"{one.evidence.place} {where}", len(addresses)) if several else 0
@@ -221,7 +226,7 @@ class Netfilter:
                 run.untracked = run.untracked or "--notrack" in options
                 return None
         if table == "nat":
-            return self._undecided(table, chain, one, run)
+            return self._undecided(table, chain, one, run, meta)
         action = self.choose("unknown", f"{one.evidence.place} target {target}: {rule.text}", 3)
         return (None, Ruling("drop", packet, one, chain), Ruling("accept", packet, one, chain))[action]
 

@@ -13,6 +13,10 @@ from analyzer.forwarding.world import HOST_STACK, Backend, LoadBalancer
 ANY = {0: "0.0.0.0", 4: "0.0.0.0", 6: "::"}  # noqa: S104 - looked up in a route table, never bound
 
 
+OVERLAYS = ("docker", "flannel", "vxlan", "tunl", "wireguard", "genev", "cilium", "nodelocaldns")
+"""Devices whose addresses the network delivers through the node's uplink."""
+
+
 class NetworkWalk(NodeWalk):
     """The network routes by destination alone; a load balancer translates the destination and remembers it."""
 
@@ -56,7 +60,8 @@ class NetworkWalk(NodeWalk):
             self.step("not-routed", "", packet, address=packet.dst)
             self.lower("medium")
             raise Stop("timeout", "not-routed", {"address": packet.dst})
-        entries = self.world.node_names
+        # conntrack of a node that saw a foreign client dial the address shows where the network sends it.
+        entries = self.world.entries.get(packet.dst) or self.world.node_names
         taken = self.choose("unknown", f"which node the network sends {packet.dst} to", len(entries))
         return self.receive(entries[taken], packet, self.uplink(entries[taken], ""))
 
@@ -65,7 +70,7 @@ class NetworkWalk(NodeWalk):
         state = self.world.state(node)
         for entry in state.addresses:
             if entry.address == address and entry.interface not in ("lo", "kube-ipvs0"):
-                if entry.interface.startswith(("cni", "cbr", "docker", "flannel", "vxlan", "tunl")):
+                if entry.interface in state.pod_bridges or entry.interface.startswith(OVERLAYS):
                     break
                 return entry.interface
         for rule in state.rules.get(family_of(address) or 4, ()):

@@ -123,8 +123,11 @@ class NodeWalk(IpvsWalk):
 
     def bridge_port(self, state: NodeState, iif: str) -> str:
         """The port a pod's frame came in by when the bridge calls netfilter (br_netfilter); which veth it was is not told."""
-        bridge = state.kinds.get(iif) == "bridge" or iif in ("cni0", "cbr0")
-        return "port" if bridge and state.sysctl("net.bridge.bridge-nf-call-iptables", "1") == "1" else ""
+        return (
+            "port"
+            if iif in state.pod_bridges and state.sysctl("net.bridge.bridge-nf-call-iptables", "1") == "1"
+            else ""
+        )
 
     def validate_source(self, crossing: Crossing) -> None:
         """fib_validate_source: a source the host owns is a martian unless accept_local; rp_filter asks the way back."""
@@ -178,7 +181,7 @@ class NodeWalk(IpvsWalk):
         return self.network(packet, node, on_link=not route.gateway)
 
     def is_pod_facing(self, state: NodeState, interface: str) -> bool:
-        return interface.startswith(("cali", "veth", "lxc", "cni", "cbr", "nodelocaldns", "docker")) and interface != ""
+        return interface in state.pod_bridges or interface.startswith(("cali", "veth", "lxc"))
 
     def nobody(self, packet: Packet, node: str, *, on_link: bool) -> NoReturn:
         """No known owner of the address: ARP fails on-link (EHOSTUNREACH after some seconds), else silence."""

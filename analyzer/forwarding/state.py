@@ -217,6 +217,12 @@ class NodeState:
     node_port_sockets: bool = False
     """kube-proxy of this version holds a socket on each nodePort (up to 1.23), seen or not in the process column."""
 
+    @cached_property
+    def pod_bridges(self) -> frozenset[str]:
+        """Bridges that pods hang on: those with a veth port; by their usual names where links were not captured."""
+        found = {master for interface, master in self.masters.items() if interface.startswith("veth")}
+        return frozenset(found or {"cni0", "cbr0"})
+
     def has(self, what: str) -> bool:
         return what in self.layers
 

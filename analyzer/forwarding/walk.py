@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from analyzer.forwarding.addresses import family_of, is_loopback
 from analyzer.forwarding.journey import Arrival, Rejected, Stop
-from analyzer.forwarding.model import Hop, Outcome, Path, Step
+from analyzer.forwarding.model import Hop, Outcome, Path
 from analyzer.forwarding.reply_walk import ReplyWalk
 from analyzer.forwarding.world import HOST_STACK, Pod
 
@@ -44,9 +44,7 @@ class Walk(ReplyWalk):
             server = seen = ""
             if self.hops:
                 last = self.hops[-1][2][-1].packet if self.hops[-1][2] else self.dialled
-                self.hops[-1][2].append(
-                    Step("end", "", {**values, "outcome": outcome, "mechanism": mechanism}, last, stop.evidence)
-                )
+                self.step("end", "", last, stop.evidence, outcome=outcome, mechanism=mechanism, **values)
         share = 1.0
         for choice in self.choices:
             if choice.kind != "unknown":

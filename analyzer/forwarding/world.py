@@ -118,6 +118,8 @@ class World:
     pod_networks: Mapping[str, tuple[str, ...]]
     """Node -> its pod prefixes (spec.podCIDRs); empty where pods take addresses of the VPC."""
     pods_known: bool = False
+    entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """External IP -> nodes whose conntrack shows that the network delivers its packets there."""
     answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)
     """(protocol, address, port) -> a conntrack entry that shows the socket answering."""
     _states: dict[str, NodeState] = field(default_factory=dict)

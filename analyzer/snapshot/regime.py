@@ -264,6 +264,8 @@ def _cni_of(table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str
         seen = Fact("ipvlan", "state", _evidence(link(r"ipvl_").head(1), node))
     elif len(link(r"cilium_")):
         seen = Fact("ebpf", "state", _evidence(link(r"cilium_").head(1), node))
+    elif len(bridges := links[names.isin(set(links.loc[names.str.startswith("veth", na=False), "master"].dropna()))]):
+        seen = Fact("bridge", "state", _evidence(bridges.head(1), node))
     elif len(link(r"(cni0|cbr0)$")):
         seen = Fact("bridge", "state", _evidence(link(r"(cni0|cbr0)$").head(1), node))
     elif len(link(r"cali[0-9a-f]{5,}")):

@@ -248,10 +248,12 @@ class Cluster:
                   for ip in self.vips() if ":" not in ip]  # fmt: skip
         lines.append("local 127.0.0.0/8 dev lo table local proto kernel scope host src 127.0.0.1")
         lines += [f"local {ip} dev {dev} table local proto kernel scope host src {src}" for ip, dev, src in local]
-        lines += ["default via 2001:db8:1::1 dev eth0 metric 1024 pref medium", f"{POD6[name]} dev {veth(POD[name])} metric 1024 pref medium",
+        lines += ["default via 2001:db8:1::1 dev eth0 metric 1024 pref medium",
+                  f"{POD6[name]} dev {veth(POD[name])} metric 1024 pref medium",
                   "2001:db8:1::/64 dev eth0 proto kernel metric 256 pref medium"]  # fmt: skip
+        six = [("::1", "lo"), (NODE_IP6[name], "eth0"), *((ip, "kube-ipvs0") for ip in self.vips() if ":" in ip)]
         lines += [f"local {ip} dev {dev} table local proto kernel metric 0 pref medium"
-                  for ip, dev in [("::1", "lo"), (NODE_IP6[name], "eth0"), *((ip, "kube-ipvs0") for ip in self.vips() if ":" in ip)]]  # fmt: skip
+                  for ip, dev in six]
         return "\n".join(lines) + "\n"
 
     # fmt: on

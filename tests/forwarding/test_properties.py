@@ -99,8 +99,8 @@ def walk(world: World, cell: Cell) -> Verdict:
     return got.verdict
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
-@given(st.sampled_from(NAMES), DROPS, st.data())
+@settings(max_examples=4, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@given(st.sampled_from(NAMES[:2]), DROPS, st.data())
 def test_a_dropped_capture_never_gives_a_sure_other_answer(
     name: str, dropped: list[tuple[str, int]], data: st.DataObject
 ) -> None:
@@ -155,7 +155,7 @@ def compare(whole: Verdict, part: Verdict, cell: Cell, dropped: object) -> None:
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
-@given(st.sampled_from(NAMES), DROPS, st.randoms(use_true_random=False), st.data())
+@given(st.sampled_from(NAMES[:2]), DROPS, st.randoms(use_true_random=False), st.data())
 def test_damaged_captures_never_break_a_walk(
     name: str, dropped: list[tuple[str, int]], rng: object, data: st.DataObject
 ) -> None:

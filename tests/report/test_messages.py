@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import escape
@@ -26,9 +28,7 @@ DYNAMIC = {prefix for prefix in re.findall(r'"([a-z-]+\.(?:[a-z-]+\.)*)(?:\{|" ~
 
 
 def ids(language: str) -> set[str]:
-    return {
-        message.id[0] if isinstance(message.id, tuple) else message.id for message in catalogue(language) if message.id
-    }
+    return {one_id(message.id) for message in catalogue(language) if message.id}
 
 
 def own(language: str) -> set[str]:
@@ -63,17 +63,71 @@ def test_no_id_stands_twice(language: str) -> None:
     assert duplicates(language) == {}
 
 
+def catalogues() -> list[str]:
+    """The files of the English catalogue; every language has one of each name."""
+    return sorted(path.name for path in (resources.folder("locale") / "en" / "LC_MESSAGES").glob("*.po"))
+
+
+def templates(language: str, file: str) -> dict[str, tuple[str, ...]]:
+    """Per id of one file its templates, one for each plural form."""
+    with (resources.folder("locale") / language / "LC_MESSAGES" / file).open("rb") as stream:
+        messages = [message for message in read_po(stream, locale=language) if message.id]
+    return {one_id(message.id): tuple(map(str, every(message.string))) for message in messages}
+
+
+def every(forms: object) -> Sequence[object]:
+    """Plural forms as they are, a single string as the only form."""
+    return forms if isinstance(forms, tuple | list) else (forms,)
+
+
+def one_id(id: object) -> str:
+    return str(every(id)[0])
+
+
+def shape(template: str) -> tuple[list[str], list[str], int]:
+    """What a translation keeps: the named values, the code spans and the number of paragraphs."""
+    values = sorted(set(re.findall(r"\{([^{}]*)\}", template)))
+    code = sorted(set(re.findall(r"`([^`]*)`", template)))
+    return values, code, len(re.split(r"\n[ \t]*\n", template))
+
+
+@pytest.mark.parametrize("file", catalogues())
 @pytest.mark.parametrize("language", languages())
-def test_languages_agree_in_ids_and_values(language: str) -> None:
-    assert sorted(own(language) ^ own("en")) == []
-    there, here = Messages(language), Messages("en")
-    assert [id for id in own("en") if there.placeholders(id) != here.placeholders(id)] == []
+def test_every_file_has_the_same_ids_in_every_language(language: str, file: str) -> None:
+    assert sorted(templates(language, file).keys() ^ templates("en", file).keys()) == []
 
 
 @pytest.mark.parametrize("language", languages())
-def test_backticks_come_in_pairs(language: str) -> None:
-    texts = Messages(language)
-    assert [id for id in own(language) if texts.text(id).count("`") % 2] == []
+def test_no_language_has_a_file_of_its_own(language: str) -> None:
+    there = resources.folder("locale") / language / "LC_MESSAGES"
+    assert sorted(path.name for path in there.glob("*.po")) == catalogues()
+
+
+@pytest.mark.parametrize("file", catalogues())
+@pytest.mark.parametrize("language", languages())
+def test_translations_keep_values_code_and_paragraphs(language: str, file: str) -> None:
+    """The last plural form is the one for many; the form for one may leave a number out."""
+    there, here = templates(language, file), templates("en", file)
+    assert [id for id in here if shape(there[id][-1]) != shape(here[id][-1])] == []
+
+
+@pytest.mark.parametrize("file", catalogues())
+@pytest.mark.parametrize("language", languages())
+def test_every_form_has_words(language: str, file: str) -> None:
+    """An empty form would silently be shown in English."""
+    plurals = catalogue(language).num_plurals
+    found = templates(language, file)
+    assert [id for id, forms in found.items() if not all(form.strip() for form in forms)] == []
+    assert [id for id, forms in found.items() if len(forms) not in (1, plurals)] == []
+    assert [id for id, forms in found.items() for form in forms if form.count("`") % 2] == []
+
+
+def test_chinese_uses_its_own_punctuation() -> None:
+    """Between Chinese characters no narrow comma, colon or bracket; dates, addresses and code keep theirs."""
+    han = r"[\u4e00-\u9fff]"
+    wrong = re.compile(rf"{han}[,:;()!?]|[,;()]{han}|{han}\.(\s|$)")
+    found = {id: form for file in catalogues() for id, forms in templates("zh_CN", file).items() for form in forms}
+    assert {id: form for id, form in found.items() if wrong.search(form)} == {}
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
