@@ -32,7 +32,7 @@ def run(bundle: Path, output: Path, formats: list[str], fail_on: str, node: str,
             elif name == "pdf":
                 content = pdf.render(analysis, messages)
             else:
-                content = json_report.render(analysis).encode("utf-8")
+                content = json_report.render(analysis, messages).encode("utf-8")
             try:
                 path.write_bytes(content)
             except OSError as error:

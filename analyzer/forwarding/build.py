@@ -85,6 +85,7 @@ def build_world(snapshot: Snapshot) -> World:
         service_ports={ip: frozenset(value) for ip, value in served.items()},
         pod_networks=pod_networks,
         pods_known="pods" in snapshot.captured.get("", {}),
+        endpoints_known="endpoints" in snapshot.captured.get("", {}) and "services" in snapshot.captured.get("", {}),
         answered=_answered(snapshot, pods),
         entries=_entries(snapshot, pods, node_addresses),
     )

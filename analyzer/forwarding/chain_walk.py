@@ -24,6 +24,10 @@ class ChainWalk(Journey):
 
     def route_out(self, state: NodeState, packet: Packet, src: str = "", iif: str = "", mark: int = 0) -> Route:
         self.needs(state, "ip-route")
+        if not state.has("ip-route"):
+            raise Stop(
+                "unknown", "no-route", {"node": state.name, "address": packet.dst}, (f"ip-route of {state.name}",)
+            )
         route = state.lookup(packet.dst, src=src, iif=iif, mark=mark)
         if route is None or route.type in ("unreachable", "blackhole", "prohibit"):
             raise Stop(
@@ -42,6 +46,7 @@ class ChainWalk(Journey):
         self.judge(ruling, crossing, table, hook)
 
     def judge(self, ruling: Ruling, crossing: Crossing, table: str, hook: str) -> None:
+        self.told(ruling, crossing.node, hook)
         if ruling.action == "drop":
             evidence = (ruling.rule.evidence,) if ruling.rule else ()
             text = ruling.rule.rule.text if ruling.rule else "policy DROP"
@@ -53,7 +58,14 @@ class ChainWalk(Journey):
             slug = "ipvs-filter-reject" if ruling.chain == "KUBE-IPVS-FILTER" else "rejected"
             raise Rejected(crossing, ruling, slug)
 
+    def told(self, ruling: Ruling, node: str, hook: str) -> None:
+        """Stop where the chains cannot be followed: what comes after would be a guess."""
+        if ruling.action == "unknown":
+            evidence = (ruling.rule.evidence,) if ruling.rule else ()
+            raise Stop("unknown", "rule-not-understood", {"node": node, "hook": hook}, (ruling.with_,), evidence)
+
     def nat_destination(self, netfilter: Netfilter, crossing: Crossing, hook: str, oif: str) -> None:
+        self.open_to_walk(crossing)
         if not crossing.tracked:
             return
         ruling = netfilter.run("nat", hook, crossing.packet, crossing.meta(oif))
@@ -78,8 +90,26 @@ class ChainWalk(Journey):
             crossing.dnat = True
             self.step("dnat", hook, crossing.packet, (ruling.rule.evidence,), chain=ruling.chain,
                       to=f"{crossing.packet.dst}:{crossing.packet.dport}")  # fmt: skip
-        elif ruling.action in ("drop", "reject"):
+        elif ruling.action in ("drop", "reject", "unknown"):
             self.judge(ruling, crossing, "nat", hook)
+
+    def open_to_walk(self, crossing: Crossing) -> None:
+        """Stop where Services are handled in a way the walk cannot follow and the packet is for one of them."""
+        state, packet = crossing.state, crossing.packet
+        if not state.opaque:
+            return
+        node_port = (
+            packet.protocol,
+            packet.dport,
+        ) in self.world.node_ports and packet.dst in self.world.node_by_address
+        if packet.dst in self.world.service_addresses or node_port:
+            wanted = {"iptables": "iptables", "unknown": "proxy mode"}.get(state.opaque, "a walk of its proxy mode")
+            raise Stop(
+                "unknown",
+                "proxy-mode-not-walked",
+                {"node": state.name, "mode": state.opaque},
+                (f"{wanted} of {state.name}",),
+            )
 
     def nat_source(self, netfilter: Netfilter, crossing: Crossing, route: Route) -> None:
         oif = route.interface or "lo"
@@ -100,7 +130,7 @@ class ChainWalk(Journey):
             crossing.snat = packet.src != was.src
             self.step("masquerade", "POSTROUTING", packet, (ruling.rule.evidence,), chain=ruling.chain, before=was.src,
                       after=source, interface=oif)  # fmt: skip
-        elif ruling.action in ("drop", "reject"):
+        elif ruling.action in ("drop", "reject", "unknown"):
             crossing.packet = packet
             self.judge(ruling, crossing, "nat", "POSTROUTING")
         elif crossing.ipvs is not None:

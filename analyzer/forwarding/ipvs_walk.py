@@ -46,13 +46,13 @@ class IpvsWalk(ChainWalk):
             return Arrival("refuse", f"node:{state.name}", packet, "", mechanism, {"server": name, "node": state.name})
         real = self.pick(server, name, crossing)
         after = replace(packet, dst=real.address, dport=real.port or packet.dport)
-        crossing.packet, crossing.dnat = after, True
+        crossing.packet = after
         self.step("ipvs-schedule", hook, after, (server.evidence, real.evidence), server=name,
                   real_server=f"{real.address}:{real.port}", scheduler=server.scheduler, candidates=len(server.live))  # fmt: skip
         if state.sysctl("net.ipv4.vs.conntrack", "1") == "0":
             crossing.tracked = False
             self.step("ipvs-untracked", hook, after, node=state.name)
-        elif not state.has("sysctl"):
+        elif "net.ipv4.vs.conntrack" not in state.sysctls:
             self.lower("medium")
         if real.forwarding not in ("Masq", "Local", ""):
             raise Stop(

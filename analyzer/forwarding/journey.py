@@ -180,6 +180,9 @@ class Journey(ABC):
         for name in inputs:
             layer = state.layers.get(name)
             if layer == "captured":
+                if name in state.incomplete:
+                    self.lower("low")
+                    self.miss(f"all of {name} of {state.name}")
                 continue
             self.inferred = self.inferred or layer == "expected"
             self.lower("medium" if layer == "expected" else "low")

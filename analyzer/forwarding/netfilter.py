@@ -77,7 +77,10 @@ class Meta:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What the chain decided: accept, drop, reject, dnat, snat, masquerade, redirect; and the packet as it left."""
+    """What the chain decided: accept, drop, reject, dnat, snat, masquerade, redirect, unknown; and the packet as it left.
+
+    For unknown, `with_` says what could not be told.
+    """
 
     action: str
     packet: Packet
@@ -117,7 +120,7 @@ class Netfilter:
         family = family_of(packet.dst)
         if self._left_out(family, table):
             name = "iptables" if family == 4 else "ip6tables"
-            return self._either(f"{name} table {table} of {self.state.name}", Ruling("drop", packet, None, hook), meta)
+            return Ruling("unknown", packet, None, hook, f"{name} table {table} of {self.state.name}")
         if self.state.passes(family, table, hook):
             return Ruling("accept", packet)
         chain = self.state.chains[(family, table, hook)]
@@ -147,7 +150,7 @@ class Netfilter:
         for one in chain.rules:
             run.rules += 1
             if run.rules > MAX_RULES or depth > MAX_DEPTH:
-                return self._undecided(table, name, one, run, meta)
+                return self._undecided(table, name, one, run)
             rule = one.rule
             target = rule.target
             called = self.state.chains.get((family, table, target)) if target else None
@@ -170,18 +173,10 @@ class Netfilter:
                 return ruling
         return None
 
-    def _undecided(self, table: str, chain: str, one: ChainRule, run: _Run, meta: Meta) -> Ruling:
+    def _undecided(self, table: str, chain: str, one: ChainRule, run: _Run) -> Ruling:
         """A rule whose effect cannot be told: an unreadable NAT, chains without end."""
         what = f"{one.evidence.place} {table}/{chain}: {one.rule.text}"
-        return self._either(what, Ruling("drop", run.packet, one, chain), meta)
-
-    def _either(self, what: str, dropped: Ruling, meta: Meta) -> Ruling:
-        """Two ends that do not look alike to the client, so that the verdict is unknown."""
-        if self.choose("unknown", what, 2) == 0:
-            return dropped
-        if meta.reply_direction:
-            return replace(dropped, action="accept")
-        return replace(dropped, action="reject", with_="icmp-port-unreachable")
+        return Ruling("unknown", run.packet, one, chain, what)
 
     def _target(self, one: ChainRule, table: str, chain: str, run: _Run, meta: Meta) -> Ruling | None:
         rule, target = one.rule, one.rule.target
@@ -212,7 +207,7 @@ class Netfilter:
                 where = (options.get("--to-source") or options.get("--to-destination") or ("",))[0]
                 addresses, port = _endpoint(where)
                 if not addresses:
-                    return self._undecided(table, chain, one, run, meta)
+                    return self._undecided(table, chain, one, run)
                 # A range is spread by a hash of the packet: every address can be met.
                 several = len(addresses) > 1
                 taken = self.choose("random", f"{one.evidence.place} {where}", len(addresses)) if several else 0
@@ -226,7 +221,7 @@ class Netfilter:
                 run.untracked = run.untracked or "--notrack" in options
                 return None
         if table == "nat":
-            return self._undecided(table, chain, one, run, meta)
+            return self._undecided(table, chain, one, run)
         action = self.choose("unknown", f"{one.evidence.place} target {target}: {rule.text}", 3)
         return (None, Ruling("drop", packet, one, chain), Ruling("accept", packet, one, chain))[action]
 
@@ -236,6 +231,10 @@ class Netfilter:
         for position, match in enumerate(one.rule.matches):
             if match.module == "statistic" and match.known:
                 probability *= _probability(match)
+                continue
+            if match.module == "recent" and match.known:
+                if match.option == "--rcheck":
+                    probability *= 0.5  # kube-proxy's affinity in iptables mode: remembered or not, both happen
                 continue
             if match.module == "addrtype" and match.known:
                 limit = _limit(one.rule.matches, position, meta)

@@ -189,5 +189,7 @@ class NodeWalk(IpvsWalk):
         mechanism = "stale-real-server" if stale and any(s.ipvs for s in self.sessions) else "no-owner"
         if not self.world.pods_known:
             raise Stop("unknown", mechanism, {"address": packet.dst}, ("pods",))
+        if not self.world.endpoints_known:
+            raise Stop("unknown", mechanism, {"address": packet.dst}, ("endpoints",))
         self.lower("medium")
         raise Stop("unreachable" if on_link else "timeout", mechanism, {"address": packet.dst, "node": node})

@@ -120,6 +120,7 @@ class ReplyWalk(ServerWalk):
         ruling = Netfilter(state, self.choose).run(
             "filter", hook, packet, Meta(iif=iif, oif=oif, state=status, reply_direction=True, from_host=from_host)
         )
+        self.told(ruling, state.name, hook)
         if ruling.action in ("drop", "reject"):
             evidence = (ruling.rule.evidence,) if ruling.rule else ()
             self.step("drop", hook, packet, evidence, table="filter", chain=ruling.chain,

@@ -42,6 +42,9 @@ class ServerWalk(NetworkWalk):
                       address=f"{listener.address}:{listener.port}")  # fmt: skip
             wrong = self.is_wrong(crossing)
             values = {"node": state.name, "process": listener.process or "?", "port": str(packet.dport)}
+            if hosted is None and not self.world.pods_known:
+                self.lower("medium")  # it may be a hostNetwork pod
+                self.miss("pods")
             server = hosted.id if hosted else place
             return Arrival("answer", place, packet, server, "local-process" if wrong else "served", values)
         if hosted is not None and not state.has("sockets"):
@@ -58,7 +61,7 @@ class ServerWalk(NetworkWalk):
                 )
         self.step("no-socket", "LOCAL_IN", packet, state.local_evidence(packet.dst), node=state.name, port=packet.dport)
         values = {"node": state.name, "address": packet.dst, "port": str(packet.dport)}
-        vip = packet.dst in self.world.service_addresses and crossing.ipvs is None
+        vip = self.is_vip(state, packet.dst) and crossing.ipvs is None
         return Arrival("refuse", place, packet, "", "vip-port-not-served" if vip else "no-socket", values)
 
     def hosted(self, packet: Packet) -> Pod | None:
@@ -71,9 +74,10 @@ class ServerWalk(NetworkWalk):
 
     def is_wrong(self, crossing: Crossing) -> bool:
         """A host socket that answers for an address only Services own is not the server the client meant."""
-        return (
-            crossing.ipvs is None
-            and not crossing.dnat
-            and crossing.packet.dst in self.world.service_addresses
-            and (crossing.packet.dst not in self.world.node_by_address)
-        )
+        return crossing.ipvs is None and not crossing.dnat and self.is_vip(crossing.state, crossing.packet.dst)
+
+    def is_vip(self, state: NodeState, address: str) -> bool:
+        """An address of Services only: one that a Service has or that sits on kube-ipvs0, and no node's own."""
+        if address in self.world.node_by_address:
+            return False
+        return address in self.world.service_addresses or state.local.get(address, ("",))[0] == "kube-ipvs0"

@@ -35,10 +35,19 @@ NOWHERE = Evidence("", 0)
 def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     """Fill each input that was not captured, as far as objects allow; without Services nothing is expected."""
     missing = {"ip-addr", "ip-route", "ipvsadm", "ipset", "iptables"} - state.layers.keys()
+    mode = snapshot.regime(state.name).value("proxy_mode")
+    # iptables mode is walked through its captured chains; nothing is computed for other modes, and a node whose mode is not
+    # known is not taken for one in IPVS mode unless its virtual servers were captured.
+    walkable = (
+        mode == "ipvs"
+        or (mode == "iptables" and "iptables" not in missing)
+        or (mode == "unknown" and "ipvsadm" not in missing)
+    )
+    state.opaque = "" if walkable else mode
     if not missing or "services" not in snapshot.captured.get("", {}):
         return
-    if snapshot.regime(state.name).value("proxy_mode") not in ("ipvs", "unknown"):
-        missing -= {"ipvsadm", "ipset"}
+    if mode not in ("ipvs", "unknown"):
+        missing -= {"ipvsadm", "ipset", "iptables"}
     expected = expected_on(snapshot, state.name)
     if "ip-addr" in missing:
         _addresses(snapshot, state, expected)

@@ -212,6 +212,8 @@ class NodeState:
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
     usable: dict[int, list[InterfaceAddress]] = field(default_factory=dict)
     idle: dict[tuple[int, str, str], bool] = field(default_factory=dict)
+    opaque: str = ""
+    """How Services are handled here when the walk cannot follow it: the proxy mode, empty when it can."""
     masquerade_unknown: bool = False
     """iptables was not captured and the CNI's own masquerade rules cannot be told."""
     node_port_sockets: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from analyzer.forwarding.journey import MAX_PATHS
 from analyzer.forwarding.model import CONFIDENCE_ORDER, Outcome, Path, Source, Target, Trace, Verdict, weakest
@@ -40,7 +41,7 @@ def combine(paths: Sequence[Path], *, cut: bool = False) -> Verdict:
     """
     kept, undecided = _settle(list(paths), 0)
     missing = tuple(dict.fromkeys(name for path in paths for name in path.missing))
-    confidence = weakest(*(path.confidence for path in paths)) if paths else "low"
+    confidence = weakest(*(path.confidence for path in (*paths, *kept))) if paths else "low"
     outcomes = sorted({_client_sees(path.outcome) for path in kept})
     mechanisms = tuple(dict.fromkeys(path.mechanism for path in _worst_first(kept)))
     unknown = cut or undecided or "unknown" in outcomes
@@ -81,8 +82,13 @@ def _settle(paths: list[Path], depth: int) -> tuple[list[Path], bool]:
     undecided = any(flag for _, flag in settled)
     if paths[0].choices[depth].kind == "unknown":
         views = {frozenset(path.outcome for path in kept) for kept, _ in settled}
+        every = [path for kept, _ in settled for path in kept]
         if len(views) > 1:
-            return [path for kept, _ in settled for path in kept], True
+            return every, True
+        seen = {frozenset((path.server, path.seen_source) for path in kept) for kept, _ in settled}
+        if len(seen) > 1:
+            # The client sees the same; who answers, or from whom, is one of several.
+            return [replace(path, confidence="low") for path in every], undecided
         return settled[0][0], undecided
     return [path for kept, _ in settled for path in kept], undecided
 

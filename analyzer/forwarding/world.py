@@ -118,6 +118,7 @@ class World:
     pod_networks: Mapping[str, tuple[str, ...]]
     """Node -> its pod prefixes (spec.podCIDRs); empty where pods take addresses of the VPC."""
     pods_known: bool = False
+    endpoints_known: bool = False
     entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """External IP -> nodes whose conntrack shows that the network delivers its packets there."""
     answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)

@@ -26,6 +26,13 @@ from analyzer.report.resources import folder
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 FALLBACK = "en"
+SLUGS = {
+    "outcome": ("outcome.{}",),
+    "outside": ("outcome.{}",),
+    "mechanism": ("mechanism.{}.short",),
+    "kind": ("report.arrival.{}",),
+}
+"""Values that are slugs of the model, and the ids of their words."""
 
 
 def languages() -> tuple[str, ...]:
@@ -103,15 +110,33 @@ class Messages:
 
     def text(self, id: str, /, **values: object) -> str:
         """The message with its values, plain; backticks stay. `n` chooses the plural form."""
-        return _PLACEHOLDER.sub(lambda match: _value(match[1], values), self._template(id, values.get("n")))
+        return _PLACEHOLDER.sub(lambda match: self._value(match[1], values), self._template(id, values.get("n")))
 
     def html(self, id: str, /, **values: object) -> Markup:
         """The message as HTML: everything escaped, `` `x` `` as code, paragraphs where a blank line stands."""
         paragraphs = [part.strip() for part in _PARAGRAPH.split(self._template(id, values.get("n")))]
-        rendered = [_inline(part, values) for part in paragraphs if part]
+        rendered = [self._inline(part, values) for part in paragraphs if part]
         if len(rendered) == 1:
             return rendered[0]
         return Markup("").join(Markup("<p>{}</p>").format(part) for part in rendered)
+
+    def _value(self, name: str, values: dict[str, object]) -> str:
+        """A value as text; a slug of the model in one of SLUGS is shown by its own words."""
+        if name not in values:
+            return f"⟦{name}⟧"
+        value = clean(values[name])
+        for pattern in SLUGS.get(name, ()):
+            if self.has(pattern.format(value)):
+                return self._template(pattern.format(value), 2)
+        return value
+
+    def _inline(self, template: str, values: dict[str, object]) -> Markup:
+        """Code spans are found in the template before values are put in, so a backtick in a value is just a character."""
+        result = Markup("")
+        for index, part in enumerate(template.split("`")):
+            filled = escape(_PLACEHOLDER.sub(lambda match: self._value(match[1], values), part))
+            result += Markup("<code>{}</code>").format(filled) if index % 2 else filled
+        return result
 
     def _template(self, id: str, n: object) -> str:
         for translations, catalog in self._chain:
@@ -128,16 +153,3 @@ class Messages:
 def _count(n: object) -> int:
     """The number that chooses the plural form; a finding's values are text."""
     return int(n) if isinstance(n, int) or (isinstance(n, str) and re.fullmatch(r"[0-9]{1,9}", n)) else 2
-
-
-def _value(name: str, values: dict[str, object]) -> str:
-    return clean(values[name]) if name in values else f"⟦{name}⟧"
-
-
-def _inline(template: str, values: dict[str, object]) -> Markup:
-    """Code spans are found in the template before values are put in, so a backtick in a value is just a character."""
-    result = Markup("")
-    for index, part in enumerate(template.split("`")):
-        filled = escape(_PLACEHOLDER.sub(lambda match: _value(match[1], values), part))
-        result += Markup("<code>{}</code>").format(filled) if index % 2 else filled
-    return result

@@ -59,6 +59,19 @@ class _ClusterFacts:
                 found[name] = Fact(tag[1], "object", (Evidence(str(file), int(line)),))
         return found
 
+    def replaced(self, node: str) -> Fact:
+        """Whether eBPF programs stand in for kube-proxy on the node: a node label (ACK) or Cilium's configuration."""
+        nodes, configs = self.snapshot["nodes"], self.snapshot["configmaps"]
+        labelled = nodes[
+            (nodes["name"] == node) & nodes["labels"].str.contains('"k8s.aliyun.com/no-kube-proxy": ?"true"', na=False)
+        ]
+        if len(labelled):
+            return Fact("ebpf", "object", _evidence(labelled))
+        hit = configs[
+            (configs["key"] == "kube-proxy-replacement") & configs["value"].str.strip().isin(["true", "strict"])
+        ]
+        return Fact("ebpf", "object", _evidence(hit.head(1))) if len(hit) else UNKNOWN
+
     def _cni(self) -> tuple[Fact, Fact]:
         """(cni, data path) as the DaemonSets and the CNI ConfigMaps say."""
         sets = self.snapshot["daemonsets"]
@@ -170,6 +183,9 @@ def _sysctl(sysctls: pd.DataFrame, key: str, node: str) -> Fact:
 
 def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str) -> Fact:
     """Live state beats configuration: virtual servers or KUBE-LOAD-BALANCER sets, KUBE-SVC chains, then log, then ConfigMap."""
+    replaced = cluster.replaced(node)
+    if replaced.known:
+        return replaced
     logged = _host_fact(table["host_facts"], "kube-proxy-mode", node)
     chains = table["iptables_chains"]
     svc = chains[chains["chain"].str.startswith("KUBE-SVC-", na=False)]

@@ -321,10 +321,9 @@ def test_ways_through_chains(chain: str, packet: Packet, action: str) -> None:
 
 
 def test_chains_that_call_each_other_end() -> None:
-    first, asked = run("LOOP")
-    second, _ = run("LOOP", TCP, 1)
-    assert asked.asked
-    assert {first.action, second.action} == {"drop", "reject"}
+    ruling, _ = run("LOOP")
+    assert ruling.action == "unknown"
+    assert ruling.with_
 
 
 @pytest.mark.parametrize("chain", ["STRANGE", "JUMPSAWAY"])
@@ -399,7 +398,7 @@ def test_a_range_of_destinations_is_met_everywhere() -> None:
 
 @pytest.mark.parametrize("chain", ["DNATBAD", "NETMAPPED"])
 def test_a_translation_that_cannot_be_read_is_never_definite(chain: str) -> None:
-    assert {run(chain, TCP, answer, table="nat")[0].action for answer in range(2)} == {"drop", "reject"}
+    assert run(chain, TCP, table="nat")[0].action == "unknown"
 
 
 def test_untracked() -> None:

@@ -135,20 +135,10 @@ def test_each_capture_matters_or_is_named(group: str) -> None:
             compare(verdict(name, cell), walk(world, cell), cell, group)
 
 
-def is_known(whole: Verdict, part: Verdict) -> bool:
-    """Known misses: without Services a host socket on a VIP looks meant, without pods a hostNetwork server is its node."""
-    renamed = whole.outcome == part.outcome == "ok" and all(name.startswith("node:") for name in part.servers)
-    return (
-        renamed or (whole.outcome == "wrong-server" and part.outcome == "ok") or "stale-real-server" in part.mechanisms
-    )
-
-
 def compare(whole: Verdict, part: Verdict, cell: Cell, dropped: object) -> None:
     same = (part.outcome, part.outcomes, part.servers, part.seen_source_ips) == (
         whole.outcome, whole.outcomes, whole.servers, whole.seen_source_ips,
     )  # fmt: skip
-    if is_known(whole, part):
-        return
     assert same or part.outcome == "unknown" or part.confidence != "high", (dropped, *map(str, cell), whole, part)
     if part.confidence != "high" and not same:
         assert part.missing, (dropped, *map(str, cell), part)

@@ -20,7 +20,7 @@ def build(case: Case) -> Remedy | None:
     servers = sorted({node for service in services for node in ready_nodes(service)})
     values = {
         "services": listed(service.id for service in services),
-        "nodes": listed(case.nodes),
+        "nodes": listed(node for node in case.nodes if node not in servers),
         "servers": listed(servers),
     }
     links = (sources.TERWAY_SYMMETRIC,) if "terway" in case.cluster.cnis else ()
