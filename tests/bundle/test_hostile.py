@@ -189,14 +189,22 @@ def test_a_member_that_expands_too_far_is_refused_alone(tmp_path: Path) -> None:
 
 
 def test_overlapping_zip_members_are_stopped(tmp_path: Path) -> None:
-    """Many directory entries that share the same data: small file, huge content."""
+    """Many directory entries that share the same data: small file, huge content.
+
+    Pythons that know this bomb (3.11.8, 3.12.2, and patched ones) refuse the second entry themselves.
+    """
     one = zipped([("a", b"\0" * (4 << 20))])
     end = one.rindex(b"PK\x05\x06")
     start = one.rindex(b"PK\x01\x02")
     many = one[:start] + one[start:end] * 40
     content = many + struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 40, 40, len(many) - start, start, 0)
-    with pytest.raises(UnsafeBundle, match="ratio"):
-        opened(tmp_path / "b", content)
+    try:
+        bundle = opened(tmp_path / "b", content)
+    except UnsafeBundle as error:
+        stopped = str(error)
+    else:
+        stopped = "ratio" if len(bundle.members) == 1 and bundle.refused else "not at all"
+    assert "ratio" in stopped
 
 
 def test_repeated_text_in_small_files_is_no_bomb(tmp_path: Path) -> None:

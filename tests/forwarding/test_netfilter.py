@@ -421,4 +421,4 @@ def test_any_rule_is_run_without_an_error(rules: list[list[str]], answer: int) -
     state = replace_rule(*(" ".join(words) for words in rules))
     netfilter = Netfilter(state, lambda _kind, _what, options: min(answer, options - 1))
     ruling = netfilter.run("filter", "INPUT", TCP, Meta())
-    assert ruling.action in ("accept", "drop", "reject", "dnat", "snat", "masquerade", "redirect")
+    assert ruling.action in ("accept", "drop", "reject", "dnat", "snat", "masquerade", "redirect", "unknown")
