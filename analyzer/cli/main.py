@@ -137,6 +137,23 @@ def trace(
     raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang))
 
 
+@app.command()
+def matrix(
+    bundle: BundlePath,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there (.csv or .parquet).")] = None,
+    max_cells: Annotated[int, typer.Option(help="Walk at most so many cells; 0 for all.")] = 0,
+    listeners: Annotated[
+        bool,
+        typer.Option("--listeners", help="Also ports of published addresses that only a process of a node listens on."),
+    ] = False,
+    node: NodeName = "",
+) -> None:
+    """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
+    from analyzer.cli.matrix import run
+
+    raise typer.Exit(run(bundle, output, max_cells, listeners, node))
+
+
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
     try:

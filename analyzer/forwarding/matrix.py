@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from analyzer.forwarding.addresses import family_of
@@ -17,19 +18,24 @@ MAX_CELLS = 8_000
 """What one report walks; beyond, the nodes that differ most in role stand for the others."""
 
 
-def matrix(world: World, *, max_cells: int = MAX_CELLS) -> Matrix:
+def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False) -> Matrix:
     """Walk every cell.
 
     Beyond `max_cells` only some nodes are vantage points and NodePort entries: chosen so that each kube-proxy regime, and for
     each Service with a Local policy a node with and one without endpoint, is among them as far as possible. If one pair of
     nodes is still too much, Services are left out from the end. `left_out` says what was not walked.
+
+    Args:
+        max_cells: 0 for no limit.
+        listeners: also ports of published addresses that no Service has but a process of some node listens on.
     """
+    max_cells = max_cells or sys.maxsize
     order = _by_difference(world)
     nodes = order
-    targets, vantages = _rows_and_columns(world, nodes)
+    targets, vantages = _rows_and_columns(world, nodes, listeners)
     while len(targets) * len(vantages) > max_cells and len(nodes) > 2:
         nodes = nodes[: max(2, len(nodes) * 3 // 4)]
-        targets, vantages = _rows_and_columns(world, nodes)
+        targets, vantages = _rows_and_columns(world, nodes, listeners)
     left_out: list[str] = []
     if len(nodes) < len(order):
         left_out.append(f"{len(order) - len(nodes)} of {len(order)} nodes")
@@ -45,9 +51,30 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS) -> Matrix:
     return Matrix(targets, vantages, cells, tuple(left_out))
 
 
-def _rows_and_columns(world: World, nodes: Sequence[str]) -> tuple[tuple[MatrixTarget, ...], tuple[Vantage, ...]]:
+def _rows_and_columns(
+    world: World, nodes: Sequence[str], listeners: bool
+) -> tuple[tuple[MatrixTarget, ...], tuple[Vantage, ...]]:
     chosen = sorted(nodes)
-    return tuple(_targets(world, chosen)), tuple(_vantages(world, chosen))
+    targets = tuple(_targets(world, chosen))
+    if listeners:
+        targets += tuple(_listening(world, chosen, {row.target for row in targets}))
+    return targets, tuple(_vantages(world, chosen))
+
+
+def _listening(world: World, nodes: Sequence[str], known: set[Target]) -> Iterable[MatrixTarget]:
+    """Ports of published addresses on which only wildcard sockets of nodes could answer."""
+    published = sorted({ip for service in world.snapshot.objects.services for ip in service.published})
+    sockets = {
+        (one.protocol, one.port)
+        for node in nodes
+        for one in world.state(node).listeners
+        if one.address in ("*", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    }
+    for address in published:
+        for protocol, port in sorted(sockets - world.node_ports):
+            target = Target(address, port, protocol)
+            if target not in known:
+                yield MatrixTarget(target, "local-listener")
 
 
 def _by_difference(world: World) -> list[str]:

@@ -11,7 +11,9 @@ from analyzer.forwarding.model import Source, Target, Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-TargetKind = Literal["cluster-ip", "node-port", "load-balancer", "external-ip", "load-balancer-listener"]
+TargetKind = Literal[
+    "cluster-ip", "node-port", "load-balancer", "external-ip", "load-balancer-listener", "local-listener"
+]
 VantageKind = Literal["node", "pod", "backend-pod", "external"]
 
 
