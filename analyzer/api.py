@@ -122,13 +122,15 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyze(snapshot: Snapshot) -> Analysis:
-    """The whole analysis: matrix, findings, remedies."""
+    """The whole analysis: matrix, what conntrack says of it, findings, remedies."""
     from analyzer.findings import find
+    from analyzer.observations import observe
     from analyzer.remedies import remedies_for
     from analyzer.report.analysis import Analysis
 
     world = build_world(snapshot)
     cells = walk_matrix(world)
-    findings = find(snapshot, world, cells)
+    observations = observe(snapshot, world, cells)
+    findings = find(snapshot, world, cells, observations)
     remedies = {(one.rule, one.about): remedies_for(one, snapshot, world) for one in findings.findings}
-    return Analysis(snapshot, cells, findings, remedies, __version__)
+    return Analysis(snapshot, cells, findings, remedies, __version__, observations)

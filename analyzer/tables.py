@@ -265,6 +265,17 @@ IPTABLES_RULES = _table(
     Column("corrupt", "boolean", "the tool printed garbage (empty or :0 --to-destination)"),
 )
 
+NFT_OBJECTS = _table(
+    "nft_objects",
+    "one object of nftables (chain, map, set ...), or one line in it; what a line does is not read",
+    Column("family", "Int64", "4 or 6; null for inet and others"),
+    Column("nft_family", "str", "family as printed: ip, ip6, inet, arp, bridge, netdev"),
+    Column("nft_table", "str", "table"),
+    Column("kind", "str", "chain, map, set, counter ...; rule for a line in an object"),
+    Column("name", "str", "object; for a line the object it stands in"),
+    Column("text", "str", "the line as printed; null for an object that spans lines"),
+)
+
 SYSCTLS = _table(
     "sysctls",
     "one kernel parameter",
@@ -549,7 +560,7 @@ TABLES: dict[str, TableSchema] = {
     schema.name: schema
     for schema in (
         INTERFACES, ADDRESSES, ROUTES, RULES, NEIGHBOURS, VIRTUAL_SERVERS, REAL_SERVERS, IPVS_CONNECTIONS, IPVS_TIMEOUTS,
-        CONNECTIONS, LISTENERS, IPSETS, IPSET_MEMBERS, IPTABLES_CHAINS, IPTABLES_RULES, SYSCTLS, HOST_FACTS, NODES, PODS,
+        CONNECTIONS, LISTENERS, IPSETS, IPSET_MEMBERS, IPTABLES_CHAINS, IPTABLES_RULES, NFT_OBJECTS, SYSCTLS, HOST_FACTS, NODES, PODS,
         SERVICES, SERVICE_PORTS, ENDPOINTS, CONFIGMAPS, PROXY_CONFIGS, DAEMONSETS, VERSIONS, EVENTS, LOAD_BALANCERS,
         LB_LISTENERS, LB_BACKENDS, LB_HEALTH, CAPTURES, PARSE_NOTES,
     )

@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace.
+"""``ipvscope``: analyze, inspect, probe, trace, expected.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -40,6 +40,20 @@ class Threshold(StrEnum):
     notice = "notice"
     info = "info"
     never = "never"
+
+
+class Table(StrEnum):
+    servers = "servers"
+    addresses = "addresses"
+    sets = "sets"
+    rules = "rules"
+    all = "all"
+
+
+class Form(StrEnum):
+    ipvsadm = "ipvsadm"
+    csv = "csv"
+    json = "json"
 
 
 class Format(StrEnum):
@@ -152,6 +166,28 @@ def matrix(
     from analyzer.cli.matrix import run
 
     raise typer.Exit(run(bundle, output, max_cells, listeners, node))
+
+
+@app.command()
+def expected(
+    bundle: BundlePath,
+    node: Annotated[str, typer.Option("--node", help="The node; may be left out where there is only one.")] = "",
+    form: Annotated[Form, typer.Option("--format", "-f", help="As the tools print it, or as tables.")] = Form.ipvsadm,
+    what: Annotated[
+        Table, typer.Option("--what", help="Virtual servers, VIPs, ipsets, iptables rules, or all.")
+    ] = Table.servers,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
+    ] = False,
+) -> None:
+    """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
+
+    Virtual servers stand in the order ipvsadm prints them: protocol, address, port. What version or objects leave open is
+    named on standard error. With --diff, exit codes: 0 nothing differs, 1 something does, 4 nothing to compare.
+    """
+    from analyzer.cli.expected import run
+
+    raise typer.Exit(run(bundle, node, form.value, what.value, diff=diff))
 
 
 def main() -> None:

@@ -6,14 +6,18 @@ from analyzer.findings.context import Context
 from analyzer.findings.model import SEVERITIES, Finding, Findings, Severity, Skipped
 from analyzer.findings.registry import rules
 from analyzer.forwarding import Matrix, World
+from analyzer.observations import Observations, observe
 from analyzer.snapshot import Snapshot
 
 __all__ = ["Context", "Finding", "Findings", "Severity", "Skipped", "find"]
 
 
-def find(snapshot: Snapshot, world: World, matrix: Matrix) -> Findings:
-    """Run every rule. A rule whose inputs are missing everywhere is skipped and listed with what it lacks."""
-    context = Context(snapshot, world, matrix)
+def find(snapshot: Snapshot, world: World, matrix: Matrix, observations: Observations | None = None) -> Findings:
+    """Run every rule. A rule whose inputs are missing everywhere is skipped and listed with what it lacks.
+
+    `observations` are made here when the caller has none.
+    """
+    context = Context(snapshot, world, matrix, observations=observations or observe(snapshot, world, matrix))
     found: list[Finding] = []
     skipped: list[Skipped] = []
     for one in rules():

@@ -10,6 +10,7 @@ from functools import cached_property
 from analyzer.evidence import Evidence
 from analyzer.findings.drift import Drift, drift
 from analyzer.forwarding import Matrix, MatrixTarget, Path, Source, Target, Trace, Vantage, Verdict, World, trace
+from analyzer.observations import Observations
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.objects import Service, number
 
@@ -43,6 +44,8 @@ class Context:
     matrix: Matrix
     explained: set[tuple[str, str]] = field(default_factory=set)
     """Cells that findings so far explain; late rules look at the rest."""
+    observations: Observations = field(default_factory=Observations)
+    """What conntrack and IPVS show of the cells."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

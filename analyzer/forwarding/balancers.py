@@ -14,6 +14,8 @@ from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import Service, ServicePort, evidence_of, number, records, text
 
 LABEL = "service.k8s.alibaba/loadbalancer-id"
+KINDS = frozenset({"tcp", "udp", "http", "https", "tcpssl"})
+"""Kinds of listeners whose delivery is known."""
 
 
 def load_balancers(
@@ -23,12 +25,21 @@ def load_balancers(
     groups = _backends(snapshot, node_by_address, node_addresses)
     listeners: dict[str, list[LbListener]] = defaultdict(list)
     described: set[str] = set()
-    for row in records(snapshot["lb_listeners"]):
+    unread: set[str] = set()
+    rows = records(snapshot["lb_listeners"])
+    # A bare list of ports (ListenerPorts) repeats listeners that another document describes.
+    told = {(text(row["lb_id"]), number(row["port"])) for row in rows if text(row["protocol"])}
+    for row in rows:
         lb = text(row["lb_id"])
         port = number(row["port"])
-        if port is None or text(row["status"]).lower() == "stopped":
+        if port is None or (not text(row["protocol"]) and (lb, port) in told):
             continue
         described.add(lb)
+        if text(row["status"]).lower() == "stopped":
+            continue
+        if text(row["protocol"]) not in (*KINDS, ""):
+            unread.add(lb)
+            continue
         group = text(row["server_group"])
         found = groups.get((lb, group)) if group else groups.get((lb, ""))
         if found is None and group:
@@ -53,7 +64,7 @@ def load_balancers(
         address, lb = text(row["address"]), text(row["id"])
         if not address:
             continue
-        known = lb in described or _has_listener_document(snapshot, lb)
+        known = lb not in unread and (lb in described or _has_listener_document(snapshot, lb))
         balancers[address] = LoadBalancer(address, lb, tuple(listeners.get(lb, ())), known, evidence_of(row))
     for service in snapshot.objects.services:
         for address in service.published:
@@ -87,9 +98,11 @@ def _backends(
         if text(row["provider_id"])
     }
     groups: dict[tuple[str, str], list[Backend]] = {}
+    captures = snapshot["captures"]
+    # Only a document that was read whole and lists nobody shows an empty group.
+    empty = captures[(captures["state"] == "empty") & (captures["notes"].fillna(0) == 0)]["file"].astype(str)
     for name in {text(row["server_group"]) for row in records(snapshot["lb_listeners"])} - {""}:
-        captures = snapshot["captures"]
-        if captures["file"].astype(str).str.contains(name, regex=False).any():
+        if empty.str.contains(name, regex=False).any():
             groups[("", name)] = []
     for row in records(snapshot["lb_backends"]):
         node = instances.get(text(row["server_id"]), "")

@@ -22,13 +22,14 @@ from analyzer.forwarding.state import (
     PolicyRule,
     RealServer,
     Route,
+    ServerKey,
     VirtualServer,
     index_listeners,
 )
 from analyzer.forwarding.world import Endpoint, Pod, World
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
-from analyzer.snapshot.objects import evidence_of, flag, mapping, number, parts, records, text
+from analyzer.snapshot.objects import columns, evidence_of, flag, mapping, number, parts, records, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -282,33 +283,49 @@ def _rules(state: NodeState, rows: list[dict[str, Any]]) -> None:
 
 
 def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame | None) -> None:
-    below: dict[tuple[str, str, int], list[RealServer]] = defaultdict(list)
-    for row in records(real) if real is not None else []:
-        port = number(row["vs_port"])
-        if not text(row["vs_address"]) or port is None or not text(row["address"]):
-            continue
-        weight = number(row["weight"])
-        below[(text(row["vs_protocol"]), row["vs_address"], port)].append(
-            RealServer(
-                row["address"],
-                number(row["port"]) or port,
-                1 if weight is None else weight,
-                text(row["forwarding"]) or "Masq",
-                evidence_of(row, state.name),
-                number(row["active"]),
-            )  # fmt: skip
+    """Index the virtual servers; objects are made when a packet meets one (a node has thousands, a walk meets a few)."""
+    node = state.name
+    below: dict[ServerKey, list[tuple[Any, ...]]] = defaultdict(list)
+    if real is not None:
+        wanted = (
+            "vs_protocol",
+            "vs_address",
+            "vs_port",
+            "address",
+            "port",
+            "weight",
+            "forwarding",
+            "file",
+            "line",
+            "active",
         )
-    for row in records(virtual) if virtual is not None else []:
-        port = number(row["port"])
-        if number(row["fwmark"]) is not None:
-            state.fwmark_servers = True
-        if not text(row["address"]) or port is None:
-            continue
-        key = (text(row["protocol"]), row["address"], port)
-        state.virtual_servers[key] = VirtualServer(
-            *key, text(row["scheduler"]), number(row["persistence_s"]) is not None, tuple(below.get(key, ())),
-            evidence_of(row, state.name),
-        )  # fmt: skip
+        for row in columns(real, *wanted):
+            if row[1] and row[2] is not None and row[3]:
+                below[(row[0] or "", row[1], row[2])].append(row)
+
+    def made(key: ServerKey, scheduler: str, persistence: int | None, file: str, line: int) -> VirtualServer:
+        servers = tuple(
+            RealServer(
+                address,
+                port or key[2],
+                1 if weight is None else weight,
+                forwarding or "Masq",
+                Evidence(str(where), number_ or 0, "", node),
+                active,
+            )  # fmt: skip
+            for _, _, _, address, port, weight, forwarding, where, number_, active in below.get(key, ())
+        )
+        evidence = Evidence(str(file), line or 0, "", node)
+        return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)
+
+    if virtual is not None:
+        names = ("protocol", "address", "port", "fwmark", "scheduler", "persistence_s", "file", "line")
+        for protocol, address, port, fwmark, scheduler, persistence, file, line in columns(virtual, *names):
+            if fwmark is not None:
+                state.fwmark_servers = True
+            if address and port is not None:
+                key = (protocol or "", address, port)
+                state.virtual_servers.later(key, partial(made, key, scheduler, persistence, file, line))
 
 
 def _sets(state: NodeState, sets: list[dict[str, Any]], members: list[dict[str, Any]]) -> None:

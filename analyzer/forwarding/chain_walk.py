@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from analyzer.evidence import Evidence
+from analyzer.forwarding.addresses import is_loopback
 from analyzer.forwarding.journey import Crossing, Journey, Rejected, Session, Stop
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.netfilter import Netfilter, Ruling
@@ -65,7 +67,7 @@ class ChainWalk(Journey):
             raise Stop("unknown", "rule-not-understood", {"node": node, "hook": hook}, (ruling.with_,), evidence)
 
     def nat_destination(self, netfilter: Netfilter, crossing: Crossing, hook: str, oif: str) -> None:
-        self.open_to_walk(crossing)
+        self.open_to_walk(crossing, hook)
         if not crossing.tracked:
             return
         ruling = netfilter.run("nat", hook, crossing.packet, crossing.meta(oif))
@@ -93,16 +95,18 @@ class ChainWalk(Journey):
         elif ruling.action in ("drop", "reject", "unknown"):
             self.judge(ruling, crossing, "nat", hook)
 
-    def open_to_walk(self, crossing: Crossing) -> None:
+    def open_to_walk(self, crossing: Crossing, hook: str) -> None:
         """Stop where Services are handled in a way the walk cannot follow and the packet is for one of them."""
         state, packet = crossing.state, crossing.packet
-        if not state.opaque:
+        if not state.opaque and not state.computed_rules:
             return
-        node_port = (
-            packet.protocol,
-            packet.dport,
-        ) in self.world.node_ports and packet.dst in self.world.node_by_address
+        node_port = (packet.protocol, packet.dport) in self.world.node_ports and (
+            packet.dst in self.world.node_by_address or is_loopback(packet.dst)
+        )
         if packet.dst in self.world.service_addresses or node_port:
+            if not state.opaque:
+                self.step("expected-rules", hook, packet, node=state.name, mode=state.computed_rules)
+                return
             wanted = {"iptables": "iptables", "unknown": "proxy mode"}.get(state.opaque, "a walk of its proxy mode")
             raise Stop(
                 "unknown",
@@ -110,6 +114,25 @@ class ChainWalk(Journey):
                 {"node": state.name, "mode": state.opaque},
                 (f"{wanted} of {state.name}",),
             )
+
+    def pick_endpoint(self, places: Sequence[tuple[str, int]], what: str) -> int:
+        """One choice per group of endpoints that a packet cannot tell apart: listed pods of one node, none of them the client."""
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for position, (address, port) in enumerate(places):
+            pod = self.world.pod_by_ip.get(address)
+            listed = self.world.endpoint(address, port, self.target.protocol)
+            alone = pod is None or not listed or (self.source.kind == "pod" and self.source.name == pod.id[4:])
+            key: tuple[object, ...] = (address, port) if pod is None or alone else (pod.node, pod.data_path, port)
+            groups.setdefault(key, []).append(position)
+        listed_groups = list(groups.values())
+        taken = 0
+        if len(listed_groups) > 1:
+            shares = [len(group) / len(places) for group in listed_groups]
+            taken = self.choose("real-server", what, len(listed_groups), shares)
+        group = listed_groups[taken]
+        others = (self.world.pod_by_ip.get(places[position][0]) for position in group[1:])
+        self.also = tuple(pod.id for pod in others if pod is not None)
+        return group[0]
 
     def nat_source(self, netfilter: Netfilter, crossing: Crossing, route: Route) -> None:
         oif = route.interface or "lo"

@@ -35,6 +35,9 @@ class IpvsWalk(ChainWalk):
         crossing.ipvs = server
         name = f"{server.protocol}/{server.address}:{server.port}"
         if not server.live:
+            if not server.real_servers and state.layers.get("ipvsadm") == "expected" and not self.world.endpoints_known:
+                values = {"address": server.address, "port": str(server.port)}
+                raise Stop("unknown", "backends-not-collected", values, ("endpoints",))
             drained = bool(server.real_servers)
             evidence = (server.evidence, *(one.evidence for one in server.real_servers))
             self.step("ipvs-empty", hook, packet, evidence, server=name, drained=len(server.real_servers))

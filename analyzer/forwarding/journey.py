@@ -178,6 +178,8 @@ class Journey(ABC):
     def needs(self, state: NodeState, *inputs: str) -> None:
         """Note the layer of the inputs a decision used: a stand-in or an absent one lowers the confidence."""
         for name in inputs:
+            if name in state.beside:
+                continue
             layer = state.layers.get(name)
             if layer == "captured":
                 if name in state.incomplete:

@@ -145,15 +145,10 @@ def listener_service(world: World, listener: LbListener) -> str:
     if not listener.backends:
         return ""
     one = listener.backends[0]
-    for service in world.snapshot.objects.services:
-        for port in service.ports:
-            if port.protocol != listener.transport:
-                continue
-            if one.node and port.node_port == one.port and one.kind == "ecs":
-                return service.id
-            if any(e.address == one.address and e.port == one.port for e in service.endpoints_of(port, 4)):
-                return service.id
-    return ""
+    if one.node and one.kind == "ecs" and (found := world.service_of_node_port.get((listener.transport, one.port))):
+        return found
+    listed = world.endpoint(one.address, one.port, listener.transport)
+    return min((end.service for end in listed), default="")
 
 
 def _vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:

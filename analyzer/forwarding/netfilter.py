@@ -7,11 +7,11 @@ Semantics: iptables-extensions(8), ip_tables.c (a RETURN from a built-in chain m
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from analyzer.forwarding.addresses import contains, family_of, number
+from analyzer.forwarding.chain_index import candidates, nat_place, nat_port, spread_of
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.state import Chain, ChainRule, NodeState
 from analyzer.parsers.iptables_rule import Match
@@ -19,8 +19,6 @@ from analyzer.parsers.iptables_rule import Match
 MAX_DEPTH = 64
 MAX_RULES = 20_000
 KUBE_TABLES = ("nat", "filter")
-MAX_RANGE = 16
-"""Longest NAT address range that is walked address by address."""
 
 # Targets that let the packet go on and change nothing a verdict depends on.
 NEUTRAL_TARGETS = frozenset(
@@ -101,6 +99,8 @@ class _Run:
     untracked: bool = False
 
 
+Picker = Callable[[Sequence[tuple[str, int]], str], int]
+"""((address, port) of each endpoint, what for) -> index of the one taken."""
 Chooser = Callable[[str, str, int], int]
 """(kind, what, number of options) -> index. Kind is "unknown" for an undecidable match, "random" for statistic."""
 
@@ -108,9 +108,10 @@ Chooser = Callable[[str, str, int], int]
 class Netfilter:
     """The chains of one node, applied to packets."""
 
-    def __init__(self, state: NodeState, choose: Chooser) -> None:
+    def __init__(self, state: NodeState, choose: Chooser, pick: Picker | None = None) -> None:
         self.state = state
         self.choose = choose
+        self.pick = pick
 
     def has_table(self, family: int, table: str) -> bool:
         return (family, table) in self.state.iptables_tables
@@ -147,7 +148,16 @@ class Netfilter:
     def _chain(
         self, family: int, table: str, name: str, chain: Chain, run: _Run, meta: Meta, depth: int
     ) -> Ruling | None:
-        for one in chain.rules:
+        spread = spread_of(self.state, (family, table, name), chain) if self.pick is not None else ()
+        for one in candidates(self.state, (family, table, name), chain, run.packet.dst):
+            if spread and self.pick is not None and any(one is rule for rule, _ in spread):
+                one = spread[self.pick([place for _, place in spread], f"{self.state.name} {table}/{name}")][0]
+                taken = one.rule.target or ""
+                return self._chain(
+                    family, table, taken, self.state.chains[(family, table, taken)], run, meta, depth + 1
+                )
+            if spread and any(match.option == "--rcheck" for match in one.rule.matches):
+                continue  # an endpoint that is remembered is one of those that can be picked
             run.rules += 1
             if run.rules > MAX_RULES or depth > MAX_DEPTH:
                 return self._undecided(table, name, one, run)
@@ -205,7 +215,7 @@ class Netfilter:
                 return Ruling("masquerade", packet, one, chain)
             case "SNAT" | "DNAT":
                 where = (options.get("--to-source") or options.get("--to-destination") or ("",))[0]
-                addresses, port = _endpoint(where)
+                addresses, port = nat_place(where)
                 if not addresses:
                     return self._undecided(table, chain, one, run)
                 # A range is spread by a hash of the packet: every address can be met.
@@ -213,7 +223,9 @@ class Netfilter:
                 taken = self.choose("random", f"{one.evidence.place} {where}", len(addresses)) if several else 0
                 return Ruling(target.lower(), packet, one, chain, to=(addresses[taken], port))
             case "REDIRECT":
-                return Ruling("redirect", packet, one, chain, to=("", _port((options.get("--to-ports") or ("",))[0])))
+                return Ruling(
+                    "redirect", packet, one, chain, to=("", nat_port((options.get("--to-ports") or ("",))[0]))
+                )
             case "NOTRACK":
                 run.untracked = True
                 return None
@@ -268,8 +280,8 @@ class Netfilter:
         values = match.values
         first = values[0] if values else ""
         match (match.module, match.option):
-            case ("comment", _) | (_, ""):
-                return True
+            case ("comment", _) | (_, "") | ("nfacct", "--nfacct-name"):
+                return True  # nfacct only counts (kube-proxy 1.32 on)
             case ("ip", "-s"):
                 return any(contains(prefix, packet.src) for prefix in first.split(","))
             case ("ip", "-d"):
@@ -439,35 +451,6 @@ def _value_mask(text: str) -> tuple[int, int] | None:
 def _mark(text: str, mark: int) -> bool | None:
     read = _value_mask(text)
     return None if read is None else mark & read[1] == read[0]
-
-
-def _endpoint(text: str) -> tuple[tuple[str, ...], int | None]:
-    """Addresses and port of ``10.0.0.1:80``, ``:80``, ``10.0.0.1-10.0.0.3:80``, ``[2001:db8::1]:80``; of a port range the first.
-
-    No address at all for text that is none of these; an empty address keeps the packet's own.
-    """
-    if text.startswith("["):
-        addresses, _, rest = text[1:].partition("]")
-        ports = rest.removeprefix(":")
-    elif text.count(":") > 1:
-        addresses, ports = text, ""
-    else:
-        addresses, _, ports = text.partition(":")
-    port = _port(ports)
-    if not addresses:
-        return ((), None) if port is None else (("",), port)
-    low, _, high = addresses.partition("-")
-    family, first = number(low)
-    last_family, last = number(high or low)
-    if not family or family != last_family or not first <= last < first + MAX_RANGE:
-        return (), None
-    make = ipaddress.IPv4Address if family == 4 else ipaddress.IPv6Address
-    return tuple(str(make(value)) for value in range(first, last + 1)), port
-
-
-def _port(text: str) -> int | None:
-    digits = text.partition("-")[0]
-    return int(digits) if digits.isdigit() and int(digits) else None
 
 
 def _in_ports(text: str, port: int) -> bool:

@@ -68,11 +68,9 @@ class NetworkWalk(NodeWalk):
     def uplink(self, node: str, address: str) -> str:
         """The interface a packet for `address` arrives on: its owner, else the one that leads to the pod's own table."""
         state = self.world.state(node)
-        for entry in state.addresses:
-            if entry.address == address and entry.interface not in ("lo", "kube-ipvs0"):
-                if entry.interface in state.pod_bridges or entry.interface.startswith(OVERLAYS):
-                    break
-                return entry.interface
+        holder = state.holders.get(address, "")
+        if holder and holder not in state.pod_bridges and not holder.startswith(OVERLAYS):
+            return holder
         for rule in state.rules.get(family_of(address) or 4, ()):
             if rule.src and contains(rule.src, address) and rule.table not in ("main", "local", "default"):
                 route = state.lookup_table(family_of(address), rule.table, ANY[family_of(address)])

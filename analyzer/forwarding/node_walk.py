@@ -60,8 +60,8 @@ class NodeWalk(IpvsWalk):
         return self.local_out(crossing, route)
 
     def local_out(self, crossing: Crossing, route: Route) -> Arrival:
-        state, netfilter = crossing.state, Netfilter(crossing.state, self.choose)
-        self.needs(state, "iptables", "ipset")
+        state, netfilter = crossing.state, Netfilter(crossing.state, self.choose, self.pick_endpoint)
+        self.needs(state, *state.rule_inputs)
         self.filter(netfilter, crossing, "raw", "OUTPUT", route.interface)
         self.filter(netfilter, crossing, "mangle", "OUTPUT", route.interface)
         before = crossing.packet
@@ -77,7 +77,21 @@ class NodeWalk(IpvsWalk):
         packet = crossing.packet
         if crossing.state.is_local(packet.dst):
             return Route("local", packet.dst, "", "lo", packet.dst, 0, Evidence("", 0))
-        return self.route_out(crossing.state, packet, mark=packet.mark)
+        route = self.route_out(crossing.state, packet, mark=packet.mark)
+        if is_loopback(packet.src) and family_of(packet.src) == 4:
+            self.route_localnet(crossing, route)
+        return route
+
+    def route_localnet(self, crossing: Crossing, route: Route) -> None:
+        """A loopback source leaves by a device, and its answer comes in, only with route_localnet (__mkroute_output)."""
+        state = crossing.state
+        keys = ("net.ipv4.conf.all.route_localnet", f"net.ipv4.conf.{route.interface}.route_localnet")
+        if not any(key in state.sysctls for key in keys):
+            self.lower("medium")  # whoever made the rule (kube-proxy, portmap) sets it as well
+            return
+        if any(state.sysctl(key, "0") == "1" for key in keys):
+            return
+        raise Stop("timeout", "route-localnet-off", {"node": state.name, "interface": route.interface})
 
     def output(self, crossing: Crossing, route: Route) -> Arrival:
         """filter OUTPUT, POSTROUTING, then the wire; a local destination loops over lo into INPUT."""
@@ -96,11 +110,11 @@ class NodeWalk(IpvsWalk):
     def receive(self, node: str, packet: Packet, iif: str) -> Arrival:
         state = self.world.state(node)
         self.visit(f"node:{node}")
-        netfilter = Netfilter(state, self.choose)
+        netfilter = Netfilter(state, self.choose, self.pick_endpoint)
         crossing = Crossing(node, state, packet, packet, iif=iif, physdev_in=self.bridge_port(state, iif))
         self.needs(state, "ip-addr")
         self.step("receive", "PREROUTING", packet, interface=iif or "?")
-        self.needs(state, "iptables", "ipset")
+        self.needs(state, *state.rule_inputs)
         self.filter(netfilter, crossing, "raw", "PREROUTING")
         self.filter(netfilter, crossing, "mangle", "PREROUTING")
         self.nat_destination(netfilter, crossing, "PREROUTING", "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.journey import Arrival, Session, Stop
 from analyzer.forwarding.model import Packet
@@ -9,6 +11,14 @@ from analyzer.forwarding.netfilter import Meta, Netfilter
 from analyzer.forwarding.server_walk import ServerWalk
 from analyzer.forwarding.state import NodeState, Route
 from analyzer.forwarding.world import HOST_STACK, Pod
+
+
+def with_source(undone: Packet, reply: Packet) -> Packet:
+    """The answer as INPUT and FORWARD filter it: its destination is translated back, its source not yet.
+
+    conntrack undoes a destination NAT, and IPVS its own (ip_vs_reply4), after packet filtering.
+    """
+    return replace(undone, src=reply.src, sport=reply.sport)
 
 
 class ReplyWalk(ServerWalk):
@@ -52,7 +62,10 @@ class ReplyWalk(ServerWalk):
             again, _ = self.translate(f"node:{node}", undone)
             self.finish(f"node:{node}", again)
             return
-        self.reply_filter(state, "OUTPUT", undone, "ESTABLISHED" if known else "NEW", from_host=True)
+        # A DNAT is undone in POSTROUTING, IPVS does it in LOCAL_OUT before the filter (ip_vs_ops4, NF_IP_PRI_NAT_DST + 1).
+        session = self.session(f"node:{node}", reply)
+        seen = undone if session is not None and session.ipvs else with_source(undone, reply)
+        self.reply_filter(state, "OUTPUT", seen, "ESTABLISHED" if known else "NEW", from_host=True)
         self.reply_egress(node, undone, from_host=True)
 
     def reply_from_pod(self, pod: Pod, reply: Packet) -> None:
@@ -93,7 +106,8 @@ class ReplyWalk(ServerWalk):
                 evidence=state.local_evidence(reply.src),
             )
         if state.is_local(undone.dst):
-            self.reply_filter(state, "INPUT", undone, "ESTABLISHED" if known else "NEW", iif=iif)
+            status = "ESTABLISHED" if known else "NEW"
+            self.reply_filter(state, "INPUT", with_source(undone, reply), status, iif=iif)
             if not known and not (self.source_node() == node and self.expected(undone)):
                 self.step(
                     "swallowed", "LOCAL_IN", undone, state.local_evidence(undone.dst), address=undone.dst, node=node
@@ -103,7 +117,7 @@ class ReplyWalk(ServerWalk):
             return
         status = "ESTABLISHED" if known else ("INVALID" if reply.protocol == "tcp" else "NEW")
         route = self.route_out(state, undone, src=reply.src, iif=iif)
-        self.reply_filter(state, "FORWARD", undone, status, iif=iif, oif=route.interface)
+        self.reply_filter(state, "FORWARD", with_source(undone, reply), status, iif=iif, oif=route.interface)
         self.reply_egress(node, undone, route=route)
 
     def reply_filter(

@@ -23,12 +23,16 @@ from analyzer.forwarding.state import (
     Route,
     VirtualServer,
 )
-from analyzer.kubeproxy import Expected, expected_on
+from analyzer.kubeproxy import Expected, expected_on, families, proxy_node
+from analyzer.kubeproxy.iptables_mode import iptables_rules
+from analyzer.kubeproxy.nftables_mode import nftables_rules
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import parts, records, text
 
 UPLINK = "eth0"
+NETFILTER_MODES = ("iptables", "nftables")
+HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 NOWHERE = Evidence("", 0)
 
 
@@ -36,21 +40,24 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     """Fill each input that was not captured, as far as objects allow; without Services nothing is expected."""
     missing = {"ip-addr", "ip-route", "ipvsadm", "ipset", "iptables"} - state.layers.keys()
     mode = snapshot.regime(state.name).value("proxy_mode")
-    # iptables mode is walked through its captured chains; nothing is computed for other modes, and a node whose mode is not
-    # known is not taken for one in IPVS mode unless its virtual servers were captured.
-    walkable = (
-        mode == "ipvs"
-        or (mode == "iptables" and "iptables" not in missing)
-        or (mode == "unknown" and "ipvsadm" not in missing)
-    )
-    state.opaque = "" if walkable else mode
-    if not missing or "services" not in snapshot.captured.get("", {}):
-        return
+    state.opaque = "" if _walkable(snapshot, state, mode) else mode
     if mode not in ("ipvs", "unknown"):
-        missing -= {"ipvsadm", "ipset", "iptables"}
+        # Without IPVS nobody asks for its tables; a rule that matches a set which was not captured says so itself.
+        state.beside = frozenset({"ipvsadm", "ipset"})
+        missing -= state.beside
+    if "services" not in snapshot.captured.get("", {}):
+        return
+    if mode in NETFILTER_MODES and not state.opaque:
+        state.proxied = frozenset(families(snapshot, state.name))
+        _netfilter(snapshot, state, mode)
+        missing -= {"iptables"}
+    elif mode not in ("ipvs", "unknown"):
+        missing -= {"iptables"}
+    if not missing:
+        return
     expected = expected_on(snapshot, state.name)
     if "ip-addr" in missing:
-        _addresses(snapshot, state, expected)
+        _addresses(snapshot, state, expected, vips=mode in ("ipvs", "unknown"))
     if "ip-route" in missing:
         _routes(snapshot, state)
     if "ipvsadm" in missing:
@@ -61,7 +68,60 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
         _chains(snapshot, state, expected)
 
 
-def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
+def _walkable(snapshot: Snapshot, state: NodeState, mode: str) -> bool:
+    """Whether this node's handling of Services can be followed with what was captured and what objects allow to compute.
+
+    A node whose mode is not known is not taken for one in IPVS mode unless its virtual servers were captured; captured rules
+    of a node in iptables mode that lack kube-proxy's chains are somebody else's (the other variant of iptables).
+    """
+    objects = {"services", "endpoints"} <= snapshot.captured.get("", {}).keys()
+    match mode:
+        case "ipvs":
+            return True
+        case "iptables":
+            return (
+                (4, "nat", "KUBE-SERVICES") in state.chains
+                or (6, "nat", "KUBE-SERVICES") in state.chains
+                or (objects and not state.has("iptables"))
+            )
+        case "nftables":
+            return objects
+    return mode == "unknown" and state.has("ipvsadm")
+
+
+def _netfilter(snapshot: Snapshot, state: NodeState, mode: str) -> None:
+    """kube-proxy's rules of a mode without IPVS: computed where iptables-save was not taken, always for nftables.
+
+    In nftables mode they stand beside whatever iptables holds; a capture of nftables is not evaluated.
+    """
+    captured = state.has("iptables")
+    if mode == "iptables" and captured:
+        return
+    make = iptables_rules if mode == "iptables" else nftables_rules
+    node = proxy_node(snapshot, state.name)
+    for family in families(snapshot, state.name):
+        made = make(snapshot.objects.services, node, family=family)
+        foreign = [] if captured or family == 6 else _cni_rules(snapshot, state)
+        if mode == "iptables" and (family, "nat", "KUBE-SERVICES") in state.chains:
+            continue  # the other family's rules were not captured, these were
+        grouped: dict[tuple[int, str, str], list[ChainRule]] = {(family, *chain): [] for chain in made.chains}
+        for table, chain, rule in (*made.rules, *foreign):
+            grouped.setdefault((family, table, chain), []).append(ChainRule(parse_rule(rule), NOWHERE))
+        for key, rules in grouped.items():
+            held = state.chains.get(key)
+            policy = held.policy if held else "ACCEPT" if key[2] in HOOKS else ""
+            state.chains[key] = Chain(policy, (*rules, *(held.rules if held else ())))
+    state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
+    state.computed_rules = mode
+    if mode == "nftables":
+        table = "nft (not evaluated)" if snapshot.has(state.name, "nft") else "nft"
+        state.layers[table] = "expected"
+        state.rule_inputs = ("iptables", table)
+    if not captured:
+        state.layers["iptables"] = "expected"
+
+
+def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected, *, vips: bool) -> None:
     state.layers["ip-addr"] = "expected"
     found = [InterfaceAddress("lo", 1, "127.0.0.1", 8, "host", False, NOWHERE)]
     for row in records(snapshot["nodes"]):
@@ -76,7 +136,7 @@ def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected) -> None
                 if family == 4:
                     gateway = ".".join(str((first + 1) >> shift & 255) for shift in (24, 16, 8, 0))
                     found.append(InterfaceAddress("cni0", 3, gateway, length, "global", False, NOWHERE))
-    for vip, evidence in expected.vips.items():
+    for vip, evidence in expected.vips.items() if vips else ():
         length = 32 if family_of(vip) == 4 else 128
         found.append(
             InterfaceAddress("kube-ipvs0", 99, vip, length, "global", False, evidence[0] if evidence else NOWHERE)
@@ -119,9 +179,7 @@ def _servers(state: NodeState, expected: Expected) -> None:
             RealServer(address, port, 1, "Masq", server.evidence[min(position + 1, len(server.evidence) - 1)])
             for position, (address, port) in enumerate(server.real_servers)
         )
-        state.virtual_servers[key] = VirtualServer(
-            *key, server.scheduler, server.persistence_s is not None, real, where
-        )
+        state.virtual_servers.add(VirtualServer(*key, server.scheduler, server.persistence_s is not None, real, where))
 
 
 def _sets(state: NodeState, expected: Expected) -> None:

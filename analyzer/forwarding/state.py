@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -90,6 +90,41 @@ class VirtualServer:
         return tuple(server for server in self.real_servers if server.weight > 0)
 
 
+ServerKey = tuple[str, str, int]
+"""(protocol, address, port)"""
+
+
+class Servers(Mapping[ServerKey, VirtualServer]):
+    """Virtual servers by key, made when first asked for."""
+
+    def __init__(self) -> None:
+        self._made: dict[ServerKey, VirtualServer] = {}
+        self._later: dict[ServerKey, Callable[[], VirtualServer]] = {}
+
+    def later(self, key: ServerKey, make: Callable[[], VirtualServer]) -> None:
+        self._later[key] = make
+
+    def add(self, server: VirtualServer) -> None:
+        key = (server.protocol, server.address, server.port)
+        self._made[key] = server
+        self._later[key] = lambda: server
+
+    def __getitem__(self, key: ServerKey) -> VirtualServer:
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = self._later[key]()
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._later
+
+    def __iter__(self) -> Iterator[ServerKey]:
+        return iter(self._later)
+
+    def __len__(self) -> int:
+        return len(self._later)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     address: str
@@ -161,6 +196,10 @@ class ChainRule:
     evidence: Evidence
 
 
+Spread = tuple[tuple[ChainRule, tuple[str, int]], ...]
+"""Rules and the (address, port) each one leads to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     policy: str
@@ -200,7 +239,7 @@ class NodeState:
     """Local address -> (interface, preferred source, evidence)."""
     routes: dict[tuple[int, str], list[Route]] = field(default_factory=dict)
     rules: dict[int, list[PolicyRule]] = field(default_factory=dict)
-    virtual_servers: dict[tuple[str, str, int], VirtualServer] = field(default_factory=dict)
+    virtual_servers: Servers = field(default_factory=Servers)
     fwmark_servers: bool = False
     sets: dict[str, IpSet] = field(default_factory=dict)
     chains: dict[tuple[int, str, str], Chain] = field(default_factory=dict)
@@ -210,8 +249,22 @@ class NodeState:
     incomplete: frozenset[str] = frozenset()
     """Captures that were filtered or cut: absence of a row proves nothing."""
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
-    usable: dict[int, list[InterfaceAddress]] = field(default_factory=dict)
+    usable: dict[int, tuple[dict[str, list[InterfaceAddress]], str]] = field(default_factory=dict)
     idle: dict[tuple[int, str, str], bool] = field(default_factory=dict)
+    dispatch: dict[tuple[int, str, str], tuple[dict[tuple[int, int], list[int]], tuple[int, ...]]] = field(
+        default_factory=dict
+    )
+    """Chain -> positions of its rules for one destination each, and of all others; filled when a long chain is met."""
+    spreads: dict[tuple[int, str, str], Spread] = field(default_factory=dict)
+    """Chain -> its rules with a share for each of many endpoints; filled when the chain is met."""
+    beside: frozenset[str] = frozenset()
+    """Captures that play no part in the node's proxy mode: without them nothing is missing."""
+    rule_inputs: tuple[str, ...] = ("iptables", "ipset")
+    """What the netfilter hooks are read from; `nft` stands for kube-proxy's own table in nftables mode."""
+    proxied: frozenset[int] = frozenset()
+    """Families whose Services kube-proxy serves by netfilter rules alone."""
+    computed_rules: str = ""
+    """The proxy mode whose rules stand in for a capture; empty when kube-proxy's rules were captured or in IPVS mode."""
     opaque: str = ""
     """How Services are handled here when the walk cannot follow it: the proxy mode, empty when it can."""
     masquerade_unknown: bool = False
@@ -257,8 +310,8 @@ class NodeState:
 
     @cached_property
     def served_families(self) -> frozenset[int]:
-        """Families of the node's virtual servers."""
-        return frozenset(family_of(address) for _, address, _ in self.virtual_servers)
+        """Families of the node's virtual servers, or of the Services in a mode without them."""
+        return self.proxied | {family_of(address) for _, address, _ in self.virtual_servers}
 
     @cached_property
     def connmark_families(self) -> frozenset[int]:
@@ -318,25 +371,34 @@ class NodeState:
         Primary addresses of the interface with global scope, the one whose subnet holds the next hop first; an interface
         without one borrows the first global address of any interface in index order.
         """
-        usable = self._usable(family_of(towards))
-        own = [entry for entry in usable if entry.interface == interface]
+        by_interface, first = self._usable(family_of(towards))
+        own = by_interface.get(interface, ())
         for entry in own:
             if contains(f"{entry.address}/{entry.prefix_len}", towards):
                 return entry.address
-        if own:
-            return own[0].address
-        return min(usable, key=lambda entry: entry.ifindex).address if usable else ""
+        return own[0].address if own else first
 
-    def _usable(self, family: int) -> list[InterfaceAddress]:
-        """Primary addresses of global scope, the candidates of inet_select_addr."""
+    def _usable(self, family: int) -> tuple[dict[str, list[InterfaceAddress]], str]:
+        """Primary addresses of global scope by interface, and the first in index order: inet_select_addr's candidates."""
         found = self.usable.get(family)
         if found is None:
-            found = self.usable[family] = [
-                entry
-                for entry in self.addresses
-                if family_of(entry.address) == family and entry.scope in ("global", "site", "") and not entry.secondary
-            ]
+            by_interface: dict[str, list[InterfaceAddress]] = {}
+            for entry in self.addresses:
+                if family_of(entry.address) == family and entry.scope in ("global", "") and not entry.secondary:
+                    by_interface.setdefault(entry.interface, []).append(entry)
+            every = [entry for entries in by_interface.values() for entry in entries]
+            first = min(every, key=lambda entry: entry.ifindex).address if every else ""
+            found = self.usable[family] = (by_interface, first)
         return found
+
+    @cached_property
+    def holders(self) -> Mapping[str, str]:
+        """Address -> the interface that holds it, lo and kube-ipvs0 aside."""
+        return {
+            entry.address: entry.interface
+            for entry in reversed(self.addresses)
+            if entry.interface not in ("lo", "kube-ipvs0")
+        }
 
     def passes(self, family: int, table: str, hook: str) -> bool:
         """Whether a built-in chain accepts everything: absent, or without a rule that could do anything."""

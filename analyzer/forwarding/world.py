@@ -153,6 +153,16 @@ class World:
                 owners.setdefault(address, node)
         return owners
 
+    @cached_property
+    def service_of_node_port(self) -> Mapping[tuple[str, int], str]:
+        """(protocol, nodePort) -> the first Service that has it."""
+        found: dict[tuple[str, int], str] = {}
+        for service in self.snapshot.objects.services:
+            for port in service.ports:
+                if port.node_port:
+                    found.setdefault((port.protocol, port.node_port), service.id)
+        return found
+
     def node_for_pod_address(self, address: str) -> str:
         """The node whose pod prefix holds the address (VPC route or overlay), empty if none."""
         for node, prefixes in self.pod_networks.items():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from analyzer.kubeproxy.expected import ProxyNode, expected
-from analyzer.kubeproxy.model import Expected, ExpectedServer
-from analyzer.kubeproxy.node import expected_on, proxy_node
+from analyzer.kubeproxy.expected import expected
+from analyzer.kubeproxy.frame import set_name
+from analyzer.kubeproxy.model import Expected, ExpectedServer, ProxyNode, Socket
+from analyzer.kubeproxy.node import expected_on, families, proxy_node
 
-__all__ = ["Expected", "ExpectedServer", "ProxyNode", "expected", "expected_on", "proxy_node"]
+__all__ = [
+    "Expected", "ExpectedServer", "ProxyNode", "Socket", "expected", "expected_on", "families", "proxy_node", "set_name",
+]  # fmt: skip

@@ -8,15 +8,18 @@ here `family` selects one of them for the sets and rules, virtual servers of bot
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from analyzer.evidence import Evidence
-from analyzer.kubeproxy.model import Expected, ExpectedServer, ServerKey
-from analyzer.kubeproxy.rules import rules
-from analyzer.snapshot.objects import EndpointAddress, Service, ServicePort
+from analyzer.kubeproxy.endpoints import endpoints_for
+from analyzer.kubeproxy.frame import Fixes, set_name
+from analyzer.kubeproxy.host import sockets, sysctls
+from analyzer.kubeproxy.model import Expected, ExpectedServer, ProxyNode, ServerKey
+from analyzer.kubeproxy.rules import chains, rules
+from analyzer.kubeproxy.versions import INTERNAL_POLICY, IP_MODE, Versions, family_of
+from analyzer.snapshot.objects import Service, ServicePort
 
-Version = tuple[int, int]
+__all__ = ["SETS", "ProxyNode", "expected", "node_port_addresses"]
 
 SETS: dict[str, str] = {
     "KUBE-LOOP-BACK": "hash:ip,port,ip",
@@ -35,241 +38,250 @@ SETS: dict[str, str] = {
     "KUBE-NODE-PORT-SCTP-HASH": "hash:ip,port",
     "KUBE-NODE-PORT-LOCAL-SCTP-HASH": "hash:ip,port",
     "KUBE-HEALTH-CHECK-NODE-PORT": "bitmap:port",
+    "KUBE-IPVS-IPS": "hash:ip",
 }
+# Fixes that went into patch releases: minor -> (last patch without, first patch with it, null when not known).
+_NIC_ADDRESS: dict[int, tuple[int, int | None]] = {27: (1, 2)}  # kubernetes#115019, k3s#7183
+_HEALTH_CHECK_RETURN: dict[int, tuple[int, int | None]] = {26: (0, None), 27: (1, None)}  # kubernetes#117755, #117759
+_LOCAL_RETURN: dict[int, tuple[int, int | None]] = {28: (3, None), 29: (0, None)}  # kubernetes#121928, #122323
 
 
-@dataclass(frozen=True)
-class ProxyNode:
-    """What the model needs to know of a node.
+class _Builder(Versions):
+    """One run over all Services: first what is bound and served on VIPs, then nodePorts, which depend on what is bound."""
 
-    `addresses` are its local addresses without kube-ipvs0's and loopback; `local_fallback` overrides the version where the
-    node's own tables show it (all, none).
-    """
-
-    name: str
-    addresses: tuple[str, ...]
-    version: Version | None
-    zone: str = ""
-    local_fallback: str = ""
-    cluster_cidr: str = ""
-    masquerade_all: bool = False
-    masquerade_bit: int = 14
-    scheduler: str = "rr"
-    node_port_addresses: tuple[str, ...] = ()
-    node_ip: str = ""
-
-
-@dataclass
-class _Builder:
-    node: ProxyNode
-    vips: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    servers: dict[ServerKey, ExpectedServer] = field(default_factory=dict)
-    sets: dict[str, dict[str, None]] = field(default_factory=dict)
-    undecided: list[str] = field(default_factory=list)
-
-    def since(self, minor: int, *, about: str) -> bool:
-        """Whether the node's kube-proxy is at least 1.`minor`; an unknown version is noted and read as current."""
-        if self.node.version is None:
-            if about not in self.undecided:
-                self.undecided.append(about)
-            return True
-        return self.node.version >= (1, minor)
+    def __init__(self, node: ProxyNode, family: int) -> None:
+        super().__init__(node)
+        self.family = family
+        self.vips: dict[str, tuple[Evidence, ...]] = {}
+        self.servers: dict[ServerKey, ExpectedServer] = {}
+        self.contested: set[ServerKey] = set()
+        self.sets: dict[str, dict[str, tuple[str, tuple[Evidence, ...]]]] = {}
+        self.flags = ("mh-port",) if node.scheduler == "mh" and self.since(27, "M15 flags of mh") else ()
 
     def bind(self, address: str, evidence: Iterable[Evidence], *, cluster_ip: bool = False) -> None:
         # M9: from 1.28 an LB or external address that another interface holds is not bound.
-        if not cluster_ip and address in self.node.addresses and self.since(28, about="binding of a NIC address"):
+        if not cluster_ip and address in self.node.addresses and self.fixed(28, _NIC_ADDRESS, "M9 NIC address", None):
             return
         self.vips[address] = (*self.vips.get(address, ()), *evidence)
 
-    def member(self, name: str, entry: str) -> None:
-        self.sets.setdefault(name, {})[entry] = None
+    def member(self, name: str, entry: str, service: Service, *evidence: Evidence) -> None:
+        self.sets.setdefault(name, {}).setdefault(entry, (service.id, (service.evidence, *evidence)))
 
     def server(self, kind: str, service: Service, port: ServicePort, address: str, number: int, *, local: bool) -> None:
-        family = ip_address(address).version
-        chosen = endpoints_for(self, service, port, family, local_only=local)
-        self.servers[(port.protocol, address, number)] = ExpectedServer(
+        chosen = endpoints_for(self, service, port, family_of(address), local_only=local)
+        made = ExpectedServer(
             port.protocol, address, number, kind, service.id, self.node.scheduler, service.affinity_s,
-            tuple(dict.fromkeys((one.address, one.port) for one in chosen if one.port is not None)),
-            (service.evidence, *(one.evidence for one in chosen)),
+            tuple(dict.fromkeys((one.address, one.port) for one in chosen if one.port)),
+            (service.evidence, *(one.evidence for one in chosen)), self.flags,
         )  # fmt: skip
+        before = self.servers.get(made.key)
+        if before is not None and set(before.real_servers) != set(made.real_servers):
+            self.contested.add(made.key)
+            self.note(f"F9 {port.protocol}/{address}:{number}")
+        self.servers[made.key] = made
 
 
 def expected(services: Sequence[Service], node: ProxyNode, *, family: int = 4) -> Expected:
     """The state kube-proxy in IPVS mode should have programmed on `node`.
 
-    Sets and rules are those of one address family. An unknown version is read as current wherever it matters, and
+    Sets, chains and rules are those of one address family. An unknown version is read as current wherever it matters, and
     `undecided` says where.
     """
-    builder = _Builder(node)
-    for service in services:
-        if not service.headless:
-            for port in service.ports:
-                _service_port(builder, service, port, family)
-    if builder.since(26, about="KUBE-IPVS-FILTER"):
-        for vip in builder.vips:
-            if _family(vip) == family:
-                builder.member("KUBE-IPVS-IPS", vip)
-    kinds = {**SETS, "KUBE-IPVS-IPS": "hash:ip"}
-    names = [name for name in kinds if name != "KUBE-IPVS-IPS" or node.version is None or node.version >= (1, 26)]
-    sets = {name: (kinds[name], tuple(builder.sets.get(name, {}))) for name in names}
-    return Expected(node.name, builder.vips, builder.servers, sets, rules(node, sets, family), tuple(builder.undecided))
+    builder = _Builder(node, family)
+    served = [service for service in services if not service.headless]
+    for service in served:
+        families = _families(service)
+        for port in service.ports:
+            _service_port(builder, service, port, families)
+        if service.health_check_node_port and family in families and builder.since(21, "M24 health-check set"):
+            number = str(service.health_check_node_port)
+            builder.member("KUBE-HEALTH-CHECK-NODE-PORT", number, service)
+    opened = node_port_addresses(builder) if any(port.node_port for one in served for port in one.ports) else ()
+    for service in served:
+        for port in service.ports:
+            if port.node_port:
+                _node_port(builder, service, port, opened)
+    if builder.since(26, "M22a KUBE-IPVS-FILTER"):
+        owners = {one.address: one.service for one in reversed(builder.servers.values())}
+        bound = {vip: (owners.get(vip, ""), where) for vip, where in builder.vips.items() if family_of(vip) == family}
+        builder.sets["KUBE-IPVS-IPS"] = bound
+    return _assembled(builder, served, opened)
 
 
-def _family(address: str) -> int:
-    try:
-        return ip_address(address).version
-    except ValueError:
-        return 0
+def _assembled(builder: _Builder, served: Sequence[Service], opened: Sequence[str]) -> Expected:
+    node, family, version = builder.node, builder.family, builder.version
+    since = {"KUBE-IPVS-IPS": 26, "KUBE-HEALTH-CHECK-NODE-PORT": 21}
+    plain = {
+        name: (kind, tuple(builder.sets.get(name, {})))
+        for name, kind in SETS.items()
+        if version >= (1, since.get(name, 0))
+    }
+    fixes = _fixes(builder, plain)
+    held = opened if _limited(node.node_port_addresses) else ()
+    return Expected(
+        node.name,
+        builder.vips,
+        builder.servers,
+        {set_name(name, family): content for name, content in plain.items()},
+        rules(node, version, plain, family, fixes),
+        chains=chains(version, family),
+        asked={
+            (set_name(name, family), entry): why
+            for name, entries in builder.sets.items()
+            for entry, why in entries.items()
+        },
+        contested=frozenset(builder.contested),
+        excluded=node.exclude_cidrs,
+        sysctls=sysctls(builder),
+        sockets=sockets(builder, served, held),
+        undecided=tuple(builder.undecided),
+    )
+
+
+def _fixes(builder: _Builder, sets: dict[str, tuple[str, tuple[str, ...]]]) -> Fixes:
+    """Which returns KUBE-IPVS-FILTER has (M22b, M22c); open questions are noted only where a member depends on them."""
+    shown = builder.node.filter_returns
+    answers = []
+    for name, minor, backports, row in (
+        ("KUBE-HEALTH-CHECK-NODE-PORT", 28, _HEALTH_CHECK_RETURN, "M22b health-check return"),
+        ("KUBE-EXTERNAL-IP-LOCAL", 30, _LOCAL_RETURN, "M22c external-local return"),
+    ):
+        noted = list(builder.undecided)
+        real = set_name(name, builder.family)
+        answers.append(builder.fixed(minor, backports, row, real in shown if shown is not None else None))
+        if not sets.get(name, ("", ()))[1]:
+            builder.undecided = noted
+    return Fixes(*answers)
+
+
+def _families(service: Service) -> frozenset[int]:
+    """A proxier knows a Service by the ClusterIP of its own family, and takes only addresses of that family."""
+    return frozenset(family_of(address) for address in service.cluster_ips) - {0}
 
 
 def _entry(address: str, port: ServicePort, number: int | None = None) -> str:
     return f"{address},{port.protocol}:{port.port if number is None else number}"
 
 
-def _service_port(builder: _Builder, service: Service, port: ServicePort, family: int) -> None:
-    node = builder.node
+def _service_port(builder: _Builder, service: Service, port: ServicePort, families: frozenset[int]) -> None:
+    node, family = builder.node, builder.family
     where = (service.evidence,)
-    for endpoint in service.endpoints_of(port, family):
+    for endpoint in service.endpoints_of(port, family) if family in families else ():
         # M19: every local endpoint, also one that is not ready (the loop over endpointsMap asks for IsLocal only).
-        if endpoint.node == node.name and endpoint.port is not None:
+        if endpoint.node == node.name and endpoint.port:
             member = f"{endpoint.address},{port.protocol}:{endpoint.port},{endpoint.address}"
-            builder.member("KUBE-LOOP-BACK", member)
+            builder.member("KUBE-LOOP-BACK", member, service, endpoint.evidence)
     for address in service.cluster_ips:
-        if not _family(address):
+        if not family_of(address):
             continue
         builder.bind(address, where, cluster_ip=True)
-        # internalTrafficPolicy: gate off up to 1.21.
-        local = service.internal_policy == "Local" and builder.since(22, about="internalTrafficPolicy")
+        local = service.internal_policy == "Local" and builder.gate(INTERNAL_POLICY, "M5 internalTrafficPolicy")
         builder.server("cluster-ip", service, port, address, port.port, local=local)
-        if _family(address) == family:
-            builder.member("KUBE-CLUSTER-IP", _entry(address, port))
+        if family_of(address) == family:
+            builder.member("KUBE-CLUSTER-IP", _entry(address, port), service)
     for address in service.external_ips:
-        if not _family(address):
+        if family_of(address) not in families:
             continue
         builder.bind(address, where)
         builder.server("external-ip", service, port, address, port.port, local=service.external_local)
-        if _family(address) == family:
+        if family_of(address) == family:
             suffix = "-LOCAL" if service.external_local else ""
-            builder.member(f"KUBE-EXTERNAL-IP{suffix}", _entry(address, port))
+            builder.member(f"KUBE-EXTERNAL-IP{suffix}", _entry(address, port), service)
     for address, mode in service.ingress:
-        if not _family(address) or (mode == "Proxy" and builder.since(30, about="ipMode: Proxy")):  # M8
+        if family_of(address) not in families or (mode == "Proxy" and builder.gate(IP_MODE, "M8 ipMode: Proxy")):
             continue
         builder.bind(address, where)
         builder.server("load-balancer", service, port, address, port.port, local=service.external_local)
-        if _family(address) == family:
+        if family_of(address) == family:
             _load_balancer_sets(builder, service, port, address)
-    if port.node_port:
-        _node_port(builder, service, port, family)
 
 
 def _load_balancer_sets(builder: _Builder, service: Service, port: ServicePort, address: str) -> None:
     entry = _entry(address, port)
-    builder.member("KUBE-LOAD-BALANCER", entry)
+    builder.member("KUBE-LOAD-BALANCER", entry, service)
     if service.external_local:
-        builder.member("KUBE-LOAD-BALANCER-LOCAL", entry)
-    if not service.source_ranges:
+        builder.member("KUBE-LOAD-BALANCER-LOCAL", entry, service)
+    ranges = [cidr for cidr in _networks(service.source_ranges) if cidr.version == builder.family]
+    if not ranges:
         return
-    builder.member("KUBE-LOAD-BALANCER-FW", entry)
-    allowed = False
-    for text in service.source_ranges:
-        try:
-            cidr = ip_network(text.strip(), strict=False)
-        except ValueError:
+    builder.member("KUBE-LOAD-BALANCER-FW", entry, service)
+    node_ip = builder.node.node_ip if builder.family == 4 else builder.node.node_ip6
+    for cidr in ranges:
+        if not cidr.prefixlen:
+            builder.note("M21 range of length 0")  # hash:ip,port,net takes no /0: the entry cannot be added
             continue
         # ipset prints a net of full length without its length.
         printed = cidr.network_address if cidr.prefixlen == cidr.max_prefixlen else cidr
-        builder.member("KUBE-LOAD-BALANCER-SOURCE-CIDR", f"{entry},{printed}")
-        node_ip = builder.node.node_ip
-        allowed = allowed or (bool(node_ip) and ip_address(node_ip) in cidr)
-    if allowed:
+        builder.member("KUBE-LOAD-BALANCER-SOURCE-CIDR", f"{entry},{printed}", service)
+    if not node_ip:
+        builder.note("M21 address of the node")
+    elif any(ip_address(node_ip) in cidr for cidr in ranges):
         # The node's own connections come from the VIP; let them pass when the node's address is allowed.
-        builder.member("KUBE-LOAD-BALANCER-SOURCE-IP", f"{entry},{address}")
+        builder.member("KUBE-LOAD-BALANCER-SOURCE-IP", f"{entry},{address}", service)
 
 
-def _node_port(builder: _Builder, service: Service, port: ServicePort, family: int) -> None:
-    node_port, local = port.node_port or 0, service.external_local
-    for address in node_port_addresses(builder):
+def _node_port(builder: _Builder, service: Service, port: ServicePort, opened: Sequence[str]) -> None:
+    node_port, local, family = port.node_port or 0, service.external_local, builder.family
+    families = _families(service)
+    names = [
+        f"KUBE-NODE-PORT-{port.protocol.upper()}",
+        *([f"KUBE-NODE-PORT-LOCAL-{port.protocol.upper()}"] if local else []),
+    ]
+    mine = [address for address in opened if family_of(address) in families]
+    for address in mine:
         builder.server("node-port", service, port, address, node_port, local=local)
-        if port.protocol == "sctp" and _family(address) == family:
-            builder.member("KUBE-NODE-PORT-SCTP-HASH", _entry(address, port, node_port))
-            if local:
-                builder.member("KUBE-NODE-PORT-LOCAL-SCTP-HASH", _entry(address, port, node_port))
-    if port.protocol in ("tcp", "udp"):
-        builder.member(f"KUBE-NODE-PORT-{port.protocol.upper()}", str(node_port))
-        if local:
-            builder.member(f"KUBE-NODE-PORT-LOCAL-{port.protocol.upper()}", str(node_port))
-    if service.health_check_node_port:
-        builder.member("KUBE-HEALTH-CHECK-NODE-PORT", str(service.health_check_node_port))
+    if port.protocol in ("tcp", "udp") and any(family_of(address) == family for address in mine):
+        for name in names:
+            builder.member(name, str(node_port), service)
+    for address in mine if port.protocol == "sctp" else ():
+        for name in names if family_of(address) == family else ():
+            builder.member(f"{name}-HASH", _entry(address, port, node_port), service)
+
+
+def _networks(texts: Iterable[str]) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for text in texts:
+        try:
+            found.append(ip_network(text.strip(), strict=False))
+        except ValueError:
+            continue
+    return found
+
+
+def _limited(node_port_addresses: Iterable[str]) -> bool:
+    """Whether nodePortAddresses says anything but "all addresses"."""
+    cidrs = _networks(node_port_addresses)
+    return bool(cidrs) and all(cidr.prefixlen for cidr in cidrs)
 
 
 def node_port_addresses(builder: _Builder) -> tuple[str, ...]:
-    """M11: every local address but kube-ipvs0's; 127.0.0.1 too up to 1.21; IPv6 link-local never; or the configured CIDRs."""
+    """M11: every local address but kube-ipvs0's; 127.0.0.1 too up to 1.21; IPv6 link-local never; or the configured CIDRs.
+
+    CIDRs count per family; a family without one has all its addresses.
+    """
     node = builder.node
-    candidates = list(node.addresses)
-    if not builder.since(22, about="127.0.0.1 nodePort servers"):
+    candidates = [address for address in node.addresses if family_of(address)]
+    if not builder.since(22, "M11 127.0.0.1 nodePort servers"):
         candidates.append("127.0.0.1")
-    if node.node_port_addresses:
-        cidrs = []
-        for text in node.node_port_addresses:
-            try:
-                cidrs.append(ip_network(text, strict=False))
-            except ValueError:
+    found: list[str] = []
+    configured = list(node.node_port_addresses)
+    if "primary" in configured:  # the node's own addresses
+        configured = [f"{ip}/{32 if family_of(ip) == 4 else 128}" for ip in (node.node_ip, node.node_ip6) if ip]
+    for family in (4, 6):
+        cidrs = [cidr for cidr in _networks(configured) if cidr.version == family]
+        own = [address for address in dict.fromkeys(candidates) if family_of(address) == family]
+        if cidrs and all(cidr.prefixlen for cidr in cidrs):
+            # M11c: any interface, kube-ipvs0 included
+            own = list(dict.fromkeys([*own, *(vip for vip in builder.vips if family_of(vip) == family)]))
+            found.extend(one for one in own if any(ip_address(one) in cidr for cidr in cidrs))
+            continue
+        for address in own:
+            parsed = ip_address(address)
+            if parsed.version == 6 and (parsed.is_link_local or parsed.is_loopback):
                 continue
-        candidates.extend(builder.vips)  # M11c: any interface, kube-ipvs0 included
-        return tuple(
-            dict.fromkeys(
-                a for a in candidates if any(ip_address(a) in cidr for cidr in cidrs if cidr.version == _family(a))
-            )
-        )
-    usable = []
-    for address in dict.fromkeys(candidates):
-        parsed = ip_address(address)
-        if parsed.version == 6 and (parsed.is_link_local or parsed.is_loopback):
-            continue
-        # M11b: 1.23 to 1.27 take all addresses minus kube-ipvs0's, so a NIC address that is also a VIP is lost.
-        if address in builder.vips and node.version is not None and (1, 23) <= node.version <= (1, 27):
-            continue
-        usable.append(address)
-    return tuple(usable)
-
-
-def endpoints_for(
-    builder: _Builder, service: Service, port: ServicePort, family: int, *, local_only: bool
-) -> tuple[EndpointAddress, ...]:
-    """The endpoints one virtual server gets: CategorizeEndpoints and syncEndpoint (M1 to M7)."""
-    node = builder.node
-    every = service.endpoints_of(port, family)
-    ready = [one for one in every if one.ready]
-    here = [one for one in ready if one.node == node.name]
-    old = builder.since(22, about="internalTrafficPolicy") and not builder.since(24, about="internalTrafficPolicy")
-    if old and service.internal_policy == "Local":
-        return tuple(here)  # M6b: in 1.22 and 1.23 the policy filters all servers of the Service
-    terminating = builder.since(26, about="terminating endpoints")
-    fading = [one for one in every if not one.ready and one.serving and one.terminating] if terminating else []
-    cluster = ready or fading  # M4
-    uses_cluster = service.internal_policy != "Local" or service.externally_accessible  # UsesClusterEndpoints
-    if not uses_cluster and builder.since(24, about="internalTrafficPolicy"):
-        cluster = []
-    elif ready and builder.since(24, about="topology hints"):
-        cluster = _hinted(service, ready, node.zone)
-    if not local_only:
-        return tuple(cluster)
-    local = here or [one for one in fading if one.node == node.name]  # M3
-    if local:
-        return tuple(local)
-    if node.local_fallback == "none":
-        return ()
-    if node.local_fallback == "all" or builder.since(24, about="fallback of Local servers"):
-        return tuple(cluster)  # M2, M6a: kubernetes#97081
-    return ()
-
-
-def _hinted(service: Service, ready: list[EndpointAddress], zone: str) -> list[EndpointAddress]:
-    """M7: zone hints count when every ready endpoint has one and the node's zone has an endpoint."""
-    wanted = service.annotations.get("service.kubernetes.io/topology-aware-hints") or service.annotations.get(
-        "service.kubernetes.io/topology-mode"
-    )
-    if not zone or str(wanted).lower() != "auto" or not all(one.hint_zones for one in ready):
-        return ready
-    near = [one for one in ready if zone in one.hint_zones]
-    return near or ready
+            # M11b: from 1.23 all addresses minus kube-ipvs0's were taken, so a NIC address that is also a VIP was lost.
+            lost = address in builder.vips and builder.since(23, "M11b NIC address")
+            if lost and not builder.fixed(28, _NIC_ADDRESS, "M11b NIC address", None):
+                continue
+            found.append(address)
+    return tuple(found)

@@ -55,6 +55,7 @@ _MATCHES: dict[str, dict[str, int]] = {
     "owner": {"--uid-owner": 1, "--gid-owner": 1, "--socket-exists": 0, "--suppl-groups": 0},
     "mac": {"--mac-source": 1},
     "pkttype": {"--pkt-type": 1},
+    "nfacct": {"--nfacct-name": 1},
     "recent": {"--set": 0, "--rcheck": 0, "--update": 0, "--remove": 0, "--seconds": 1, "--reap": 0, "--hitcount": 1,
                "--rttl": 0, "--name": 1, "--rsource": 0, "--rdest": 0, "--mask": 1},
     "u32": {"--u32": 1},

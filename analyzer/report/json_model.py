@@ -246,6 +246,45 @@ class Notes(msgspec.Struct, frozen=True):
     reasons: dict[str, dict[str, int]]
 
 
+class Observed(msgspec.Struct, frozen=True):
+    """A cell of which conntrack says something. `entries` decide it; `differs`, `predicted`, `observed` belong to a
+    contradiction, whose lines are quoted."""
+
+    source: str
+    target: str
+    status: Literal["confirmed", "contradicted"]
+    entries: int
+    differs: Literal["", "outcome", "server", "source"]
+    predicted: str
+    observed: str
+    evidence: list[Place]
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """Something IPVS' own tables show about a real server; `count` is connections or templates."""
+
+    kind: Literal["half-open", "syn-recv", "stale-template"]
+    node: str
+    server: str
+    real_server: str
+    count: int
+    evidence: list[Place]
+
+
+class Observations(msgspec.Struct, frozen=True):
+    """What conntrack of `nodes` says of the cells. `agreement` is confirmed / (confirmed + contradicted), null when nothing
+    was seen; `cells` lists those that are not `not_seen`; `not_compared` were left out because there were too many."""
+
+    nodes: list[str]
+    confirmed: int
+    contradicted: int
+    not_seen: int
+    not_compared: int
+    agreement: float | None
+    cells: list[Observed]
+    signs: list[Sign]
+
+
 class Report(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     """The whole report."""
 
@@ -260,3 +299,4 @@ class Report(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     regimes: dict[str, dict[str, Fact]]
     captures: list[Capture]
     notes: Notes
+    observations: Observations | None = None

@@ -15,6 +15,7 @@ from analyzer.evidence import Evidence
 from analyzer.findings.model import SEVERITIES, Finding
 from analyzer.forwarding import model as forwarding
 from analyzer.forwarding.matrix_model import Matrix
+from analyzer.observations import Observations
 from analyzer.remedies import model as remedies
 from analyzer.report import json_model as out
 from analyzer.report.analysis import Analysis
@@ -68,6 +69,7 @@ def report(analysis: Analysis, messages: Messages) -> out.Report:
         regimes={clean(node): maker.regime(node) for node in snapshot.node_names},
         captures=_captures(snapshot),
         notes=_notes(snapshot),
+        observations=maker.observations(analysis.observations),
     )  # fmt: skip
 
 
@@ -136,9 +138,9 @@ class _Maker:
     def __init__(self, snapshot: Snapshot, messages: Messages) -> None:
         self._snapshot, self._messages = snapshot, messages
 
-    def places(self, evidence: Iterable[Evidence]) -> list[out.Place]:
-        quoted = map(self._snapshot.quote, evidence)
-        return [out.Place(clean(item.file), item.line, clean(item.text), clean(item.node)) for item in quoted]
+    def places(self, evidence: Iterable[Evidence], *, quoted: bool = True) -> list[out.Place]:
+        items = map(self._snapshot.quote, evidence) if quoted else evidence
+        return [out.Place(clean(item.file), item.line, clean(item.text), clean(item.node)) for item in items]
 
     def regime(self, node: str) -> dict[str, out.Fact]:
         regime = self._snapshot.regime(node)
@@ -146,6 +148,25 @@ class _Maker:
             key: out.Fact(clean(regime[key].value), regime[key].how, self.places(regime[key].evidence))
             for key in REGIME_KEYS
         }
+
+    def observations(self, seen: Observations) -> out.Observations:
+        return out.Observations(
+            nodes=_list(seen.nodes), confirmed=seen.counts["confirmed"], contradicted=seen.counts["contradicted"],
+            not_seen=seen.counts["not-seen"], not_compared=seen.not_compared,
+            agreement=None if seen.agreement is None else round(seen.agreement, 6),
+            cells=[
+                out.Observed(
+                    clean(cell.source), clean(cell.target), cell.status, cell.entries, cell.differs, clean(cell.predicted),
+                    clean(cell.observed), self.places(cell.evidence, quoted=cell.status == "contradicted"),
+                )
+                for cell in seen.cells if cell.status != "not-seen"
+            ],
+            signs=[
+                out.Sign(one.kind, clean(one.node), clean(one.server), clean(one.real_server), one.count,
+                         self.places(one.evidence))
+                for one in seen.signs
+            ],
+        )  # fmt: skip
 
     def finding(self, finding: Finding, fixes: Iterable[remedies.Remedy]) -> out.Finding:
         text = self._messages.text

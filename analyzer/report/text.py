@@ -43,13 +43,22 @@ def summary(analysis: Analysis, messages: Messages) -> str:
         messages.text("report.text.first", rule=first.rule, title=one_liner(first, messages))
         if first
         else messages.text("report.text.no-finding"),
-        messages.text("report.text.cells", total=counts.cells_total, percent=counts.captured_percent, **cells),
+        messages.text("report.text.cells", total=counts.cells_total, percent=counts.captured_percent, **cells)
+        + _agreement(analysis, messages),
         messages.text(
             "report.text.coverage", n=complete_nodes(analysis.snapshot), total=counts.nodes,
             skipped=len(analysis.findings.skipped), notes=unread_lines(analysis.snapshot),
         ),
     )  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _agreement(analysis: Analysis, messages: Messages) -> str:
+    """The end of the line about connections: how many conntrack confirms; empty when it saw none."""
+    seen = analysis.observations
+    if not seen.decided:
+        return ""
+    return messages.text("report.text.agreement", confirmed=seen.confirmed, decided=seen.decided)
 
 
 def _source(analysis: Analysis) -> str:

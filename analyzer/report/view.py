@@ -27,6 +27,7 @@ from analyzer.report.view_inputs import (
     skipped,
     unread_lines,
 )
+from analyzer.report.view_observations import ObservationsView, agreement, observations
 from analyzer.report.view_tables import TableView, appendix
 
 TOP = 5
@@ -63,6 +64,7 @@ class Summary:
     cells: tuple[Count, ...]
     cells_total: int
     captured_percent: int
+    agreement: str
     nodes: int
     services: int
     caveats: tuple[str, ...]
@@ -82,6 +84,7 @@ class View:
     matrix: svg_matrix.Pictures
     matrix_landscape: bool
     matrix_notes: tuple[str, ...]
+    observations: ObservationsView
     findings: tuple[FindingView, ...]
     listed: tuple[Line, ...]
     unlisted: int
@@ -117,6 +120,7 @@ def build(
         matrix=pictures,
         matrix_landscape=landscape,
         matrix_notes=(*_left_out(pictures, messages), *map(clean, analysis.matrix.left_out)),
+        observations=observations(analysis, messages, limits),
         findings=full,
         listed=tuple(_line(analysis, index + limits.full_findings, messages, "") for index in range(len(rest)))[
             : limits.listed_findings
@@ -159,6 +163,7 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         ),
         cells_total=total,
         captured_percent=captured * 100 // total if total else 0,
+        agreement=agreement(analysis.observations, messages),
         nodes=len(analysis.snapshot.node_names),
         services=len(analysis.snapshot["services"]),
         caveats=tuple(caveats),

@@ -122,7 +122,7 @@ def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, F
     own = snapshot.by_node.get(node, {})
     empty = {name: snapshot[name].head(0) for name in (
         "iptables_chains", "iptables_rules", "host_facts", "listeners", "interfaces", "sysctls", "virtual_servers",
-        "ipsets", "addresses", "rules",
+        "ipsets", "addresses", "rules", "nft_objects",
     )}  # fmt: skip
     table = {name: own.get(name, frame) for name, frame in empty.items()}
     objects = snapshot["nodes"]
@@ -182,7 +182,9 @@ def _sysctl(sysctls: pd.DataFrame, key: str, node: str) -> Fact:
 
 
 def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str) -> Fact:
-    """Live state beats configuration: virtual servers or KUBE-LOAD-BALANCER sets, KUBE-SVC chains, then log, then ConfigMap."""
+    """Live state beats configuration: the log, virtual servers or KUBE- sets, KUBE-SVC chains, kube-proxy's nftables table,
+    then the ConfigMap, which also decides where the tables of two modes are there.
+    """
     replaced = cluster.replaced(node)
     if replaced.known:
         return replaced
@@ -198,8 +200,16 @@ def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: 
         if len(svc) and cluster.mode.known and cluster.mode.value != "ipvs":
             return Fact(cluster.mode.value, "object", cluster.mode.evidence)
         return Fact("ipvs", "state", _evidence((servers if len(servers) else kube_sets).head(1), node))
+    objects = table["nft_objects"]
+    nft = objects[
+        (objects["nft_table"] == "kube-proxy") & (objects["kind"] == "map") & (objects["name"] == "service-ips")
+    ]
+    if len(svc) and len(nft) and cluster.mode.known:
+        return cluster.mode
     if len(svc):
         return Fact("iptables", "state", _evidence(svc.head(1), node))
+    if len(nft):
+        return Fact("nftables", "state", _evidence(nft.head(1), node))
     return cluster.mode
 
 

@@ -1,4 +1,7 @@
-"""DRIFT-001 to DRIFT-007: a node does not hold what kube-proxy should have programmed."""
+"""DRIFT-001 to DRIFT-007: a node does not hold what kube-proxy should have programmed.
+
+Where the captures are so far apart that all of it may have changed in between, the confidence is medium.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from analyzer.findings.model import Finding, Severity
 from analyzer.findings.registry import rule
 
 
-def _grouped(context: Context, kind: Kind) -> Iterator[tuple[str, list[Drift]]]:
+def grouped(context: Context, kind: Kind) -> Iterator[tuple[str, list[Drift]]]:
     """Differences of one kind by Service (by address where no Service is known)."""
     groups: dict[str, list[Drift]] = defaultdict(list)
     for one in context.drift:
@@ -32,7 +35,7 @@ def _touched(context: Context, about: str, places: set[str]) -> list[Cell]:
     return found
 
 
-def _finding(
+def finding_of(
     context: Context,
     rule_id: str,
     about: str,
@@ -66,6 +69,7 @@ def _finding(
         targets=tuple(dict.fromkeys(str(cell.row.target) for cell in cells)),
         situation=situation,
         fixes=fixes,
+        confidence="medium" if all(one.skew for one in group) else "high",
         example=example,
         cells=keys(cells),
     )
@@ -74,50 +78,50 @@ def _finding(
 @rule("DRIFT-001", needs=("ipvsadm", "services", "endpoints"))
 def stale(context: Context) -> Iterator[Finding]:
     """A real server that is no endpoint any more: every n-th connection goes nowhere."""
-    for about, group in _grouped(context, "real-server-stale"):
-        yield _finding(context, "DRIFT-001", about, group, "warning", ("F16",))
+    for about, group in grouped(context, "real-server-stale"):
+        yield finding_of(context, "DRIFT-001", about, group, "warning", ("F16",))
 
 
 @rule("DRIFT-002", needs=("ipvsadm", "services", "endpoints"))
 def missing(context: Context) -> Iterator[Finding]:
     """A ready endpoint that the virtual server lacks."""
-    for about, group in _grouped(context, "real-server-missing"):
-        yield _finding(context, "DRIFT-002", about, group, "warning", ("F16",))
+    for about, group in grouped(context, "real-server-missing"):
+        yield finding_of(context, "DRIFT-002", about, group, "warning", ("F16",))
 
 
 @rule("DRIFT-003", needs=("ip-addr", "services"))
 def vip_missing(context: Context) -> Iterator[Finding]:
     """A VIP that kube-proxy should have bound; pods of the node send its packets into the network."""
     absent = {(one.node, one.service) for one in context.drift if one.kind == "virtual-server-missing"}
-    for about, group in _grouped(context, "vip-missing"):
+    for about, group in grouped(context, "vip-missing"):
         alone = [one for one in group if (one.node, one.service) not in absent]
         if alone:
-            yield _finding(context, "DRIFT-003", about, alone, "warning", ("F16",))
+            yield finding_of(context, "DRIFT-003", about, alone, "warning", ("F16",))
 
 
 @rule("DRIFT-004", needs=("ip-addr", "services"))
 def vip_left_over(context: Context) -> Iterator[Finding]:
     """An address on kube-ipvs0 that no Service publishes: it captures what is sent to its real owner."""
-    for about, group in _grouped(context, "vip-left-over"):
-        yield _finding(context, "DRIFT-004", about, group, "warning", ("F16",), "S22")
+    for about, group in grouped(context, "vip-left-over"):
+        yield finding_of(context, "DRIFT-004", about, group, "warning", ("F16",), "S22")
 
 
 @rule("DRIFT-005", needs=("ipvsadm", "services", "endpoints"))
 def server_missing(context: Context) -> Iterator[Finding]:
     """A virtual server that the node lacks: kube-proxy there does not know the Service, or somebody deleted it."""
-    for about, group in _grouped(context, "virtual-server-missing"):
-        yield _finding(context, "DRIFT-005", about, group, "critical", ("F16",))
+    for about, group in grouped(context, "virtual-server-missing"):
+        yield finding_of(context, "DRIFT-005", about, group, "critical", ("F16",))
 
 
 @rule("DRIFT-006", needs=("ipvsadm", "services", "endpoints"))
 def server_extra(context: Context) -> Iterator[Finding]:
     """A virtual server that no Service asks for: left over, or another program's."""
-    for about, group in _grouped(context, "virtual-server-extra"):
-        yield _finding(context, "DRIFT-006", about, group, "notice", ("F16",), "S22")
+    for about, group in grouped(context, "virtual-server-extra"):
+        yield finding_of(context, "DRIFT-006", about, group, "notice", ("F16",), "S22")
 
 
 @rule("DRIFT-007", needs=("ipvsadm", "services", "endpoints"))
 def weight_zero(context: Context) -> Iterator[Finding]:
     """A ready endpoint with weight 0 gets no new connections (kubernetes#92019, #108319; reset at start from 1.26)."""
-    for about, group in _grouped(context, "real-server-weight-0"):
-        yield _finding(context, "DRIFT-007", about, group, "warning", ("F16",))
+    for about, group in grouped(context, "real-server-weight-0"):
+        yield finding_of(context, "DRIFT-007", about, group, "warning", ("F16",))

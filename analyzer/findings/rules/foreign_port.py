@@ -26,10 +26,11 @@ def foreign_port(context: Context) -> Iterator[Finding]:
             and cell.verdict.outcome in ("refused", "unreachable")
             and cell.verdict.mechanism in AT_THE_NODE
         ]
-        if not bad or row.service:  # a Service's own port on an address it does not publish is the business of LB-002
+        owners = sharers(context, row.target.address)
+        # A Service's own port on an address it does not publish is the business of LB-002.
+        if not bad or (row.service and row.service not in owners):
             continue
         example = context.trace(bad[0])
-        owners = sharers(context, row.target.address)
         outside = [
             cell.verdict.outcome for cell in context.cells if cell.row == row and cell.vantage.kind == "external"
         ]

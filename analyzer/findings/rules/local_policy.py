@@ -17,10 +17,19 @@ NO_ANSWER = frozenset({"timeout", "unreachable", "mixed"})
 
 
 def _services(context: Context) -> Iterator[tuple[Service, frozenset[str]]]:
-    """Services whose external policy is Local while some node has no endpoint of theirs."""
+    """Services whose external policy is Local while some node in IPVS mode has no endpoint of theirs.
+
+    In the other modes such a node drops by a rule (REACH-014) and serves its own clients by design.
+    """
     for service in context.snapshot.objects.services:
-        if service.external_local and (lacking := context.without_endpoint(service)):
-            yield service, lacking
+        if service.external_local:
+            lacking = frozenset(
+                node
+                for node in context.without_endpoint(service)
+                if context.snapshot.regime(node).value("proxy_mode") in ("ipvs", "unknown")
+            )
+            if lacking:
+                yield service, lacking
 
 
 def _finding(

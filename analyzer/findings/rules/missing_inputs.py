@@ -21,7 +21,7 @@ def missing_inputs(context: Context) -> Iterator[Finding]:
     lacking: dict[str, list[str]] = defaultdict(list)
     for node in context.snapshot.node_names:
         for capture in EXPECTED:
-            if not context.snapshot.has(node, capture):
+            if not context.snapshot.has(node, capture) and capture not in context.world.state(node).beside:
                 lacking[capture].append(node)
     for kind in OBJECTS:
         if kind not in context.snapshot.captured.get("", {}):
