@@ -10,8 +10,9 @@ Differences from the iptables proxier:
 * nodePorts are open on the node's primary addresses unless configured (1.30 on; in 1.29 on all), never on 127.0.0.1;
 * a ClusterIP's unserved ports are rejected (1.30 on, kubernetes#122692);
 * no rule accepts forwarded traffic: a FORWARD policy of DROP drops it;
-* up to 1.33.5 a Local Service without local endpoint is dropped in OUTPUT before the node's own short cut is reached
-  (kubernetes#131765, fixed by kubernetes#132456).
+* a Local Service without local endpoint is dropped in OUTPUT before the node's own short cut is reached
+  (kubernetes#131765), until 1.34 (kubernetes#132456) and its backport to 1.33 (kubernetes#133969, merged after 1.33.5 was
+  cut: patch 6 is inferred from the dates).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -169,6 +170,14 @@ def _addresses(snapshot: Snapshot, node: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+_EXPECTED: WeakKeyDictionary[Snapshot, dict[tuple[str, int], Expected]] = WeakKeyDictionary()
+"""The walk's stand-ins and the drift ask for the same state; a snapshot never changes."""
+
+
 def expected_on(snapshot: Snapshot, node: str, *, family: int = 4) -> Expected:
-    """kube-proxy's expected state on one node of the snapshot."""
-    return expected(snapshot.objects.services, proxy_node(snapshot, node), family=family)
+    """kube-proxy's expected state on one node of the snapshot, computed once."""
+    known = _EXPECTED.setdefault(snapshot, {})
+    found = known.get((node, family))
+    if found is None:
+        found = known[(node, family)] = expected(snapshot.objects.services, proxy_node(snapshot, node), family=family)
+    return found

@@ -63,7 +63,7 @@ class Regime:
         return self[key].value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """All parsed members of a bundle as one table per noun (see `analyzer.tables`), and each node's regime.
 

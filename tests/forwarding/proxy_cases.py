@@ -1,7 +1,8 @@
 """The cluster of `cases`, with kube-proxy in iptables, nftables or eBPF mode and Services that show each kind of chain.
 
-The iptables-save texts in tests/data/iptables-mode are written by hand after pkg/proxy/iptables/proxier.go of 1.22, 1.28
-and 1.30 (the last one with nf_conntrack_tcp_be_liberal, so without the rule for INVALID).
+The iptables-save texts in tests/data/iptables-mode follow pkg/proxy/iptables/proxier.go line by line; they are no captures
+of a running node, and neither is the nftables listing. The 1.30 texts are those of a node with nf_conntrack_tcp_be_liberal,
+so without the rule for INVALID.
 """
 
 from __future__ import annotations

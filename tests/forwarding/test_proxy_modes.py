@@ -246,7 +246,7 @@ def test_many_alike_endpoints_share_a_walk() -> None:
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("node", [A, B])
 def test_computed_rules_are_those_kube_proxy_writes(release: str, node: str) -> None:
-    """Each chain has the rules of the hand-written capture, in their order; between Services kube-proxy keeps none."""
+    """Each chain has the rules of the text in tests/data, in their order; between Services kube-proxy keeps none."""
     snapshot = iptables_mode(release, saved=False).snapshot
     made = iptables_rules(snapshot.objects.services, proxy_node(snapshot, node))
     saved = iptables_save.parse((SAVED / f"{release}-{node}.txt").read_bytes(), "iptables-save.txt").tables
