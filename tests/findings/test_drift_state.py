@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,7 @@ NODE = "cn-hongkong.10.0.2.77"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with tarfile.open(lab.bundle("1.28.3-terway-local")) as archive:
-        archive.extractall(tmp_path, filter="data")
+    lab.unpack("1.28.3-terway-local", tmp_path)
     for path in tmp_path.rglob("*"):
         if re.search("conntrack|Lnc|ipset-list|ipvsadm-save|stats|netstat|^ss-|-j-", path.name):
             path.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,7 @@ N1, N2, N3 = "cn-hongkong.10.0.2.77", "cn-hongkong.10.0.0.171", "cn-hongkong.10.
 @pytest.fixture
 def unpack(tmp_path: Path) -> Callable[[str], Path]:
     def unpacked(case: str) -> Path:
-        with tarfile.open(lab.bundle(case)) as archive:
-            archive.extractall(tmp_path / case)  # our own captures
+        lab.unpack(case, tmp_path / case)
         return tmp_path / case
 
     return unpacked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -34,8 +33,7 @@ def compared(bundle: Path) -> Iterator[tuple[Snapshot, World, Matrix, Observatio
 
 def edited(folder: Path, case: str, node: str, *changes: tuple[str, str], member: str = "conntrack-L*") -> Path:
     """Unpack a case and replace text in the captures of one node; every change must be found."""
-    with tarfile.open(lab.bundle(case)) as archive:
-        archive.extractall(folder, filter="data")
+    lab.unpack(case, folder)
     for file in sorted(folder.rglob(f"nodes/{node}/{member}.txt")):
         text = file.read_text("utf-8")
         for old, new in changes:
