@@ -23,7 +23,7 @@ HEAD_LINES = 200
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*\x07|[@-Z\\-_])")
 _RULE = re.compile(r"[=─━*_~+|·\-]{3,}|[┌└├╭╰╔╚][─━┬┴┼═ ]*[┐┘┤╮╯╗╝]?|--")
 _ELLIPSIS = re.compile(
-    r"\s*(?:\[?\(?(?:\.{3,}|…+)\)?\]?|#{1,2}\s*(?:omitted|snip|truncated|\.{3,}).{0,80}|[<\[(]\s*(?:snip|snipped|omitted|truncated|cut)\s*[>\])]|\.{3,}\s*(?:omitted|snip|truncated|省略).{0,80})\s*"
+    r"\s*(?:\[?\(?(?:\.{3,}|…+)\)?\]?|#{1,2}\s*(?:omitted|snip|truncated|\.{3,}).{0,80}|[<\[(]\s*(?:snip|snipped|omitted|truncated|cut)\s*[>\])]|-{2,}\s*(?:snip|snipped|omitted|truncated|cut)\s*-{2,}|\.{3,}\s*(?:omitted|snip|truncated|省略).{0,80})\s*"
 )
 _NUMBERED = re.compile(r"\s*(\d{1,9})(?:\t| ?[|│] ?| {1,2}|$)(.*)")
 _FENCE = re.compile(r"(?:```|~~~)[\w.+-]*")
@@ -132,7 +132,7 @@ def lines(data: bytes) -> Envelope:
 # A mark is searched only where its rarest character occurs: one character is found many times faster than two.
 _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("#", ("# ", "#\n")), ("$", ("$ ", "$\n")), ("%", ("% ",)), ("`", ("```",)), ("~", ("~~~",)), ("=", ("===",)),
-    ("*", ("**",)), ("+", ("[+]",)), (">", ("\n> ",)), ("--", ("---", "\n--\n")), ("❯", ("❯",)), ("➜", ("➜",)), ("…", ("…",)),
+    ("*", ("**",)), ("+", ("[+]",)), (">", ("\n> ",)), ("--", ("---", "\n--\n", "-- ")), ("❯", ("❯",)), ("➜", ("➜",)), ("…", ("…",)),
     ("─", ("──",)), (".", ("...",)),
 )  # fmt: skip
 _GAP_SIGNS, _GAP_WORDS = "#<[(", ("omitted", "snip", "truncated", "cut")
@@ -336,7 +336,7 @@ def _furniture(envelope: Envelope) -> None:
         elif len(bare) < 200 and _RULE.fullmatch(bare):
             dropped.add(number)
             envelope.filtered = envelope.filtered or bare == "--"  # grep's separator between groups
-        elif len(bare) < 200 and ("." in bare or "…" in bare or bare[0] in "#<[(") and _ELLIPSIS.fullmatch(bare):
+        elif len(bare) < 200 and ("." in bare or "…" in bare or bare[0] in "#<[(-") and _ELLIPSIS.fullmatch(bare):
             dropped.add(number)
             envelope.filtered = True
             envelope.notes.append(ParseNote(number, "cut", bare, "rows removed by hand"))
