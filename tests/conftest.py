@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
+from hypothesis import settings
+
 from tests import lab
+
+# Continuous integration judges a change by the same examples each time; everybody else explores.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
