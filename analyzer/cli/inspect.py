@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analyzer.errors import IpvscopeError, UsageError
+from analyzer.cli.tables import write
+from analyzer.errors import UsageError
 
 
 def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
@@ -20,17 +21,7 @@ def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
         if not table:
             print(overview(snapshot))
             return 0
-        frame = snapshot[table]
-        if output is None:
-            print(frame.to_csv(index=False), end="")
-            return 0
-        try:
-            if output.suffix == ".parquet":
-                frame.to_parquet(output, index=False)
-            else:
-                frame.to_csv(output, index=False)
-        except OSError as error:
-            raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(output)) from None
+        write(snapshot[table], output)
     return 0
 
 

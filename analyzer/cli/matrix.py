@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from analyzer.errors import IpvscopeError
+from analyzer.cli.tables import write
 
 
 def run(bundle: Path, output: Path | None, max_cells: int, listeners: bool, node: str) -> int:
@@ -18,14 +18,5 @@ def run(bundle: Path, output: Path | None, max_cells: int, listeners: bool, node
     frame = cells.frame()
     for what in cells.left_out:
         print(f"ipvscope: not walked: {what} (see --max-cells)", file=sys.stderr)
-    if output is None:
-        print(frame.to_csv(index=False), end="")
-        return 0
-    try:
-        if output.suffix == ".parquet":
-            frame.to_parquet(output, index=False)
-        else:
-            frame.to_csv(output, index=False)
-    except OSError as error:
-        raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(output)) from None
+    write(frame, output)
     return 0
