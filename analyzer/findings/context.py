@@ -9,7 +9,7 @@ from functools import cached_property
 
 from analyzer.evidence import Evidence
 from analyzer.findings.drift import Drift, drift
-from analyzer.forwarding import Matrix, MatrixTarget, Path, Source, Target, Trace, Vantage, Verdict, World, trace
+from analyzer.forwarding import Matrix, MatrixTarget, Path, Trace, Vantage, Verdict, World, trace
 from analyzer.observations import Observations
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.objects import Service, number
@@ -81,9 +81,6 @@ class Context:
 
     def trace(self, cell: Cell) -> Trace:
         return trace(self.world, cell.vantage.source, cell.row.target)
-
-    def trace_of(self, source: Source, target: Target) -> Trace:
-        return trace(self.world, source, target)
 
     def evidence(self, example: Trace | None, *more: Evidence) -> tuple[Evidence, ...]:
         """The lines a trace rests on (of its worst path), then others, without repetition, quoted."""

@@ -242,7 +242,6 @@ def _addresses(state: NodeState, rows: list[dict[str, Any]], links: list[dict[st
         if text(row["address"]) and not {"tentative", "dadfailed"} & set(text(row["flags"]).split())
     )  # fmt: skip
     state.masters = {text(row["interface"]): text(row["master"]) for row in links if text(row["master"])}
-    state.kinds = {text(row["interface"]): text(row["kind"]) for row in links if text(row["kind"])}
 
 
 def _routes(state: NodeState, rows: list[dict[str, Any]]) -> None:

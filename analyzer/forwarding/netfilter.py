@@ -113,9 +113,6 @@ class Netfilter:
         self.choose = choose
         self.pick = pick
 
-    def has_table(self, family: int, table: str) -> bool:
-        return (family, table) in self.state.iptables_tables
-
     def run(self, table: str, hook: str, packet: Packet, meta: Meta) -> Ruling:
         """Traverse the built-in chain `hook` of `table`; without that chain the packet is accepted."""
         family = family_of(packet.dst)

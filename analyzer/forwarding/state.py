@@ -234,7 +234,6 @@ class NodeState:
     layers: dict[str, Layer] = field(default_factory=dict)
     addresses: tuple[InterfaceAddress, ...] = ()
     masters: Mapping[str, str] = field(default_factory=dict)
-    kinds: Mapping[str, str] = field(default_factory=dict)
     local: dict[str, tuple[str, str, Evidence]] = field(default_factory=dict)
     """Local address -> (interface, preferred source, evidence)."""
     routes: dict[tuple[int, str], list[Route]] = field(default_factory=dict)
@@ -360,11 +359,6 @@ class NodeState:
                 best = route
         return best
 
-    def interface_addresses(self, interface: str, family: int = 4) -> list[InterfaceAddress]:
-        return [
-            entry for entry in self.addresses if entry.interface == interface and family_of(entry.address) == family
-        ]
-
     def select_source(self, interface: str, towards: str) -> str:
         """The address MASQUERADE uses: inet_select_addr(out, next hop, universe), net/ipv4/devinet.c.
 
@@ -422,9 +416,6 @@ class NodeState:
             )
             for one in chain.rules
         )
-
-    def owns(self, address: str) -> bool:
-        return any(entry.address == address for entry in self.addresses)
 
     def listener(self, protocol: str, address: str, port: int) -> Listener | None:
         """The socket that answers: an exact address wins over a wildcard."""
