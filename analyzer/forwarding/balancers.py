@@ -121,6 +121,21 @@ def _backends(
     return groups
 
 
+def abnormal_backends(
+    snapshot: Snapshot, node_addresses: Mapping[str, tuple[str, ...]]
+) -> frozenset[tuple[int, str, int]]:
+    """(listener port, backend address, backend port) of DescribeHealthStatus rows with status abnormal."""
+    instances = {text(row["provider_id"]).rpartition(".")[2]: text(row["name"]) for row in records(snapshot["nodes"])}
+    found = set()
+    for row in records(snapshot["lb_health"]):
+        if text(row["status"]) != "abnormal":
+            continue
+        node = instances.get(text(row["server_id"]), "") if text(row["server_id"]) else ""
+        for address in {text(row["server_ip"]), *node_addresses.get(node, ())} - {""}:
+            found.add((number(row["listener_port"]) or 0, address, number(row["port"]) or 0))
+    return frozenset(found)
+
+
 def _implied(
     snapshot: Snapshot, service: Service, port: ServicePort, node_addresses: Mapping[str, tuple[str, ...]]
 ) -> LbListener:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, is_loopback
-from analyzer.forwarding.balancers import load_balancers
+from analyzer.forwarding.balancers import abnormal_backends, load_balancers
 from analyzer.forwarding.standin import stand_in
 from analyzer.forwarding.state import (
     Chain,
@@ -90,6 +90,7 @@ def build_world(snapshot: Snapshot) -> World:
         answered=_answered(snapshot, pods),
         entries=_entries(snapshot, pods, node_addresses),
     )
+    world.abnormal = abnormal_backends(snapshot, node_addresses)
     world.load_balancers = load_balancers(snapshot, world.node_by_address, node_addresses)
     return world
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NoReturn
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.chain_walk import ChainWalk
 from analyzer.forwarding.journey import FEW_REAL_SERVERS, Arrival, Crossing, Stop
-from analyzer.forwarding.state import RealServer, Route, VirtualServer
+from analyzer.forwarding.state import NodeState, RealServer, Route, VirtualServer
 
 
 class IpvsWalk(ChainWalk):
@@ -24,11 +24,18 @@ class IpvsWalk(ChainWalk):
         self.needs(state, "ipvsadm")
         found = state.virtual_servers.get((packet.protocol, packet.dst, packet.dport))
         if found is None:
+            served = (
+                packet.dst in self.world.service_addresses or (packet.protocol, packet.dport) in self.world.node_ports
+            )
             if state.fwmark_servers and packet.mark:
-                self.choose("unknown", f"firewall-mark virtual servers of {state.name}", 2)
-            if "ipvsadm" in state.incomplete:
-                self.choose("unknown", f"ipvsadm of {state.name} is cut or filtered", 2)
+                self.not_whole(state, f"firewall-mark virtual servers of {state.name}")
+            if "ipvsadm" in state.incomplete and served and state.is_local(packet.dst):
+                self.not_whole(state, f"all of ipvsadm of {state.name}")
         return found
+
+    def not_whole(self, state: NodeState, what: str) -> NoReturn:
+        """A virtual server that is not listed may exist all the same: absence from a cut listing proves nothing."""
+        raise Stop("unknown", "virtual-servers-not-whole", {"node": state.name}, (what,))
 
     def schedule(self, crossing: Crossing, server: VirtualServer, hook: Literal["LOCAL_IN", "LOCAL_OUT"]) -> Arrival:
         state, packet = crossing.state, crossing.packet

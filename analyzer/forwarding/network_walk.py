@@ -92,7 +92,10 @@ class NetworkWalk(NodeWalk):
             self.lower("medium")  # this one drops silently; others answer with a reset
             raise Stop("timeout", "lb-no-listener", {"address": packet.dst, "port": str(packet.dport)})
         if listener.acl:
-            self.choose("unknown", f"entries of access list {listener.acl} on {packet.dst}:{packet.dport}", 2)
+            where = {"address": packet.dst, "port": str(packet.dport), "acl": listener.acl}
+            raise Stop(
+                "unknown", "lb-access-list", where, (f"entries of access list {listener.acl}",), (listener.evidence,)
+            )
         if listener.backends is None:
             raise Stop(
                 "unknown", "backends-not-collected", {"address": packet.dst, "port": str(packet.dport)},
@@ -103,6 +106,13 @@ class NetworkWalk(NodeWalk):
             self.lower("medium")
             self.miss(f"cloud documents of load balancer {balancer.address}")
         live = tuple(one for one in listener.backends if one.weight > 0)
+        sick = [one for one in live if (listener.port, one.address, one.port) in self.world.abnormal]
+        if sick and len(sick) == len(live):
+            where = {"address": packet.dst, "port": str(packet.dport)}
+            raise Stop(
+                "unknown", "lb-backends-abnormal", where, ("what the load balancer does without a healthy backend",)
+            )
+        live = tuple(one for one in live if one not in sick)
         if not live:
             self.step("lb-no-backend", "", packet, (listener.evidence,), port=packet.dport)
             raise Stop("timeout", "lb-no-backend", {"address": packet.dst, "port": str(packet.dport)})

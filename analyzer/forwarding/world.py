@@ -121,6 +121,8 @@ class World:
     endpoints_known: bool = False
     entries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """External IP -> nodes whose conntrack shows that the network delivers its packets there."""
+    abnormal: frozenset[tuple[int, str, int]] = frozenset()
+    """(listener port, backend address, backend port) that a load balancer's health check calls abnormal: it gets no traffic."""
     answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)
     """(protocol, address, port) -> a conntrack entry that shows the socket answering."""
     _states: dict[str, NodeState] = field(default_factory=dict)

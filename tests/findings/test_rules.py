@@ -250,3 +250,45 @@ def test_svc_002_internal_policy_local_refuses_by_design(unpack: Callable[[str],
     one = only(found(folder), "SVC-002")
     assert one.services == ("default/nginx",)
     assert int(one.values["wider"]) > 0, "up to 1.23 the NodePort and the load balancer are emptied too"
+
+
+def test_an_access_list_whose_entries_are_not_there_is_never_ok(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+
+    def guarded(document: Any) -> None:
+        for listener in document.get("Listeners", ()):
+            listener.update(AclStatus="on", AclType="white", AclId="acl-case")
+
+    for path in (folder / "cloud" / "aliyun").glob("DescribeLoadBalancerListeners*"):
+        edit_json(path, guarded)
+    with api.opened(folder) as snapshot:
+        verdict = api.probe(build_world(snapshot), "external:10.0.3.72", "192.168.1.200:80")
+    assert verdict.outcome == "unknown"
+    assert verdict.missing == ("entries of access list acl-case",)
+
+
+def test_a_server_that_a_cut_listing_lacks_may_exist(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    servers(folder, N1, lambda text: text.partition("TCP  192.168.1.200:80")[0] + "...\n")
+    with api.opened(folder) as snapshot:
+        verdict = api.probe(build_world(snapshot), f"node:{N1}", "192.168.1.200:80")
+    assert verdict.outcome == "unknown"
+    assert f"all of ipvsadm of {N1}" in verdict.missing
+
+
+def test_an_abnormal_backend_gets_no_traffic(unpack: Callable[[str], Path]) -> None:
+    folder = unpack("1.28.3-terway-cluster")
+    status = folder / "cloud" / "aliyun" / "DescribeHealthStatus-lb-j6c3e705f3f808e03.json"
+
+    def seen_with(*addresses: str) -> tuple[str, tuple[str, ...]]:
+        rows = [
+            {"ListenerPort": 80, "Protocol": "tcp", "Port": 30745, "ServerIp": one, "ServerHealthStatus": "abnormal"}
+            for one in addresses
+        ]
+        status.write_text(json.dumps({"BackendServers": {"BackendServer": rows}}))
+        with api.opened(folder) as snapshot:
+            verdict = api.probe(build_world(snapshot), "external:10.0.3.72", "192.168.1.200:80")
+        return verdict.outcome, verdict.seen_source_ips
+
+    assert seen_with("10.0.2.77", "10.0.0.171") == ("ok", ("10.0.4.141",))
+    assert seen_with("10.0.2.77", "10.0.0.171", "10.0.4.141")[0] == "unknown"
