@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from analyzer import __version__
 from analyzer.bundle import open_bundle
 from analyzer.errors import UsageError
-from analyzer.forwarding import Source, Target, Trace, Verdict, World, build_world, parse_source, parse_target
+from analyzer.forwarding import (
+    Source,
+    Target,
+    Trace,
+    Verdict,
+    World,
+    build_world,
+    parse_source,
+    parse_target,
+    verdict_of,
+)
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding import trace as walk_trace
 from analyzer.snapshot import Snapshot, load
@@ -73,7 +83,7 @@ def probe(world: World, source: str, target: str) -> Verdict:
     ...     probe(build_world(snapshot), "node:cn-hongkong.10.0.4.141", "192.168.1.200:80").mechanism
     'martian-source'
     """
-    return trace(world, source, target).verdict
+    return verdict_of(world, parse_source(source, world), parse_target(target))
 
 
 def trace(world: World, source: str, target: str) -> Trace:
@@ -103,7 +113,7 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
             continue
         verdict = known.get(key)
         if verdict is None:
-            verdict = known[key] = walk_trace(world, *key).verdict
+            verdict = known[key] = verdict_of(world, *key)
         rows.append(
             (
                 source,

@@ -62,7 +62,7 @@ class IpvsWalk(ChainWalk):
         if state.sysctl("net.ipv4.vs.conntrack", "1") == "0":
             crossing.tracked = False
             self.step("ipvs-untracked", hook, after, node=state.name)
-        elif "net.ipv4.vs.conntrack" not in state.sysctls:
+        elif not state.has_sysctl("net.ipv4.vs.conntrack"):
             self.lower("medium")
         if real.forwarding not in ("Masq", "Local", ""):
             raise Stop(

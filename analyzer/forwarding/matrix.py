@@ -1,4 +1,7 @@
-"""The reachability matrix: each Service address and port from each distinct vantage point, by the same walk as `trace`."""
+"""The reachability matrix: each Service address and port from each distinct vantage point, by the same walk as `trace`.
+
+Cells that are alike share a walk (`shared.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
 from analyzer.forwarding.model import Source, Target
-from analyzer.forwarding.verdict import trace
+from analyzer.forwarding.shared import verdict_of
 from analyzer.forwarding.world import LbListener, World
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
@@ -44,7 +47,7 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
         left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
         targets = targets[:most]
     cells = {
-        (vantage.source, row.target): trace(world, vantage.source, row.target).verdict
+        (vantage.source, row.target): verdict_of(world, vantage.source, row.target)
         for vantage in vantages
         for row in targets
     }

@@ -307,7 +307,7 @@ class Netfilter:
             case ("conntrack", "--ctorigdst"):
                 return contains(first, meta.orig_dst or packet.dst)
             case ("conntrack", "--ctorigdstport"):
-                return _in_ports(first, meta.orig_dport or packet.dport)
+                return in_ports(first, meta.orig_dport or packet.dport)
             case ("conntrack", "--ctdir"):
                 return (first.upper() == "REPLY") == meta.reply_direction
             case ("conntrack", "--ctproto"):
@@ -321,9 +321,9 @@ class Netfilter:
             case ("ipvs", option):
                 return _ipvs(option, first, packet, meta)
             case ("iprange", "--src-range"):
-                return _range(first, packet.src)
+                return in_range(first, packet.src)
             case ("iprange", "--dst-range"):
-                return _range(first, packet.dst)
+                return in_range(first, packet.dst)
             case ("pkttype", "--pkt-type"):
                 return first.lower() == "unicast"
             case ("owner", "--socket-exists"):
@@ -450,7 +450,8 @@ def _mark(text: str, mark: int) -> bool | None:
     return None if read is None else mark & read[1] == read[0]
 
 
-def _in_ports(text: str, port: int) -> bool:
+def in_ports(text: str, port: int) -> bool:
+    """Whether a list of ports and ranges (``80``, ``80,443``, ``8000:8010``) holds the port."""
     for part in text.split(","):
         low, colon, high = part.partition(":")
         try:
@@ -470,11 +471,11 @@ def _ports(match: Match, packet: Packet, meta: Meta) -> bool | None:
     value = match.values[0] if match.values else ""
     match match.option:
         case "--dport" | "--destination-port" | "--dports" | "--destination-ports":
-            return _in_ports(value, packet.dport)
+            return in_ports(value, packet.dport)
         case "--sport" | "--source-port" | "--sports" | "--source-ports":
-            return _in_ports(value, packet.sport)
+            return in_ports(value, packet.sport)
         case "--ports":
-            return _in_ports(value, packet.dport) or _in_ports(value, packet.sport)
+            return in_ports(value, packet.dport) or in_ports(value, packet.sport)
         case "--tcp-flags":
             return _tcp_flags(match.values, meta)
         case "--syn":
@@ -524,7 +525,7 @@ def _ipvs(option: str, value: str, packet: Packet, meta: Meta) -> bool | None:
         case "--vaddr":
             return contains(value, meta.ipvs_vaddr)
         case "--vport":
-            return _in_ports(value, meta.ipvs_vport)
+            return in_ports(value, meta.ipvs_vport)
         case "--vdir":
             return (value.upper() == "REPLY") == meta.reply_direction
         case "--vmethod":
@@ -532,7 +533,8 @@ def _ipvs(option: str, value: str, packet: Packet, meta: Meta) -> bool | None:
     return None
 
 
-def _range(text: str, address: str) -> bool:
+def in_range(text: str, address: str) -> bool:
+    """Whether an address range (``10.0.0.1-10.0.0.9``) or a single address holds the address."""
     low, _, high = text.partition("-")
     family, value = number(address)
     first, last = number(low), number(high or low)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from analyzer.forwarding.addresses import contains, family_of
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Arrival, Session, Stop
 from analyzer.forwarding.model import Packet
 from analyzer.forwarding.node_walk import NodeWalk
+from analyzer.forwarding.state import uplink
 from analyzer.forwarding.world import HOST_STACK, Backend, LoadBalancer
-
-ANY = {0: "0.0.0.0", 4: "0.0.0.0", 6: "::"}  # noqa: S104 - looked up in a route table, never bound
-
-
-OVERLAYS = ("docker", "flannel", "vxlan", "tunl", "wireguard", "genev", "cilium", "nodelocaldns")
-"""Devices whose addresses the network delivers through the node's uplink."""
 
 
 class NetworkWalk(NodeWalk):
@@ -66,18 +60,7 @@ class NetworkWalk(NodeWalk):
         return self.receive(entries[taken], packet, self.uplink(entries[taken], ""))
 
     def uplink(self, node: str, address: str) -> str:
-        """The interface a packet for `address` arrives on: its owner, else the one that leads to the pod's own table."""
-        state = self.world.state(node)
-        holder = state.holders.get(address, "")
-        if holder and holder not in state.pod_bridges and not holder.startswith(OVERLAYS):
-            return holder
-        for rule in state.rules.get(family_of(address) or 4, ()):
-            if rule.src and contains(rule.src, address) and rule.table not in ("main", "local", "default"):
-                route = state.lookup_table(family_of(address), rule.table, ANY[family_of(address)])
-                if route is not None:
-                    return route.interface
-        default = state.lookup_table(family_of(address) or 4, "main", ANY[family_of(address)])
-        return default.interface if default is not None else ""
+        return uplink(self.world.state(node), address)
 
     def load_balancer(self, balancer: LoadBalancer, packet: Packet) -> Arrival:
         self.visit(f"lb:{balancer.address}")
@@ -105,14 +88,12 @@ class NetworkWalk(NodeWalk):
             self.inferred = True
             self.lower("medium")
             self.miss(f"cloud documents of load balancer {balancer.address}")
-        live = tuple(one for one in listener.backends if one.weight > 0)
-        sick = [one for one in live if (listener.port, one.address, one.port) in self.world.abnormal]
-        if sick and len(sick) == len(live):
+        live = self.world.eligible(listener)
+        if not live and any(one.weight > 0 for one in listener.backends):
             where = {"address": packet.dst, "port": str(packet.dport)}
             raise Stop(
                 "unknown", "lb-backends-abnormal", where, ("what the load balancer does without a healthy backend",)
             )
-        live = tuple(one for one in live if one not in sick)
         if not live:
             self.step("lb-no-backend", "", packet, (listener.evidence,), port=packet.dport)
             raise Stop("timeout", "lb-no-backend", {"address": packet.dst, "port": str(packet.dport)})

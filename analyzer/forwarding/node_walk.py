@@ -86,7 +86,7 @@ class NodeWalk(IpvsWalk):
         """A loopback source leaves by a device, and its answer comes in, only with route_localnet (__mkroute_output)."""
         state = crossing.state
         keys = ("net.ipv4.conf.all.route_localnet", f"net.ipv4.conf.{route.interface}.route_localnet")
-        if not any(key in state.sysctls for key in keys):
+        if not any(state.has_sysctl(key) for key in keys):
             self.lower("medium")  # whoever made the rule (kube-proxy, portmap) sets it as well
             return
         if any(state.sysctl(key, "0") == "1" for key in keys):

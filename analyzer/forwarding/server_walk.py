@@ -29,7 +29,7 @@ class ServerWalk(NetworkWalk):
 
     def socket(self, state: NodeState, crossing: Crossing) -> Arrival:
         packet, place = crossing.packet, f"node:{state.name}"
-        hosted = self.hosted(packet)
+        hosted = self.world.hosted(packet.protocol, packet.dst, packet.dport)
         listener = state.listener(packet.protocol, packet.dst, packet.dport)
         if listener is not None:
             placeholder = "kube-proxy" in listener.process or (not listener.process and state.node_port_sockets)
@@ -63,14 +63,6 @@ class ServerWalk(NetworkWalk):
         values = {"node": state.name, "address": packet.dst, "port": str(packet.dport)}
         vip = self.is_vip(state, packet.dst) and crossing.ipvs is None
         return Arrival("refuse", place, packet, "", "vip-port-not-served" if vip else "no-socket", values)
-
-    def hosted(self, packet: Packet) -> Pod | None:
-        """The hostNetwork pod behind an endpoint at this address and port."""
-        names = {one.pod for one in self.world.endpoint(packet.dst, packet.dport, packet.protocol)}
-        for pod in self.world.host_pods.get(packet.dst, ()):
-            if pod.id in names or (packet.protocol, packet.dport) in pod.ports:
-                return pod
-        return None
 
     def is_wrong(self, crossing: Crossing) -> bool:
         """A host socket that answers for an address only Services own is not the server the client meant."""

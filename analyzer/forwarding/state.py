@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding.addresses import contains, family_of, is_multicast, network
+from analyzer.forwarding.addresses import contains, family_of, is_multicast, network, number
 from analyzer.parsers.iptables_rule import Rule
 
 Layer = Literal["captured", "expected", "assumed"]
@@ -248,6 +249,8 @@ class NodeState:
     incomplete: frozenset[str] = frozenset()
     """Captures that were filtered or cut: absence of a row proves nothing."""
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
+    trees: dict[tuple[int, str], list[tuple[int, dict[int, Route]]]] = field(default_factory=dict)
+    """Route table -> (mask, first address -> route), longest prefixes first; filled when a table is first asked."""
     usable: dict[int, tuple[dict[str, list[InterfaceAddress]], str]] = field(default_factory=dict)
     idle: dict[tuple[int, str, str], bool] = field(default_factory=dict)
     dispatch: dict[tuple[int, str, str], tuple[dict[tuple[int, int], list[int]], tuple[int, ...]]] = field(
@@ -282,6 +285,9 @@ class NodeState:
 
     def sysctl(self, key: str, default: str) -> str:
         return self.sysctls.get(key, default)
+
+    def has_sysctl(self, key: str) -> bool:
+        return key in self.sysctls
 
     def is_local(self, address: str) -> bool:
         if address in self.local:
@@ -351,13 +357,17 @@ class NodeState:
         return None
 
     def lookup_table(self, family: int, table: str, dst: str) -> Route | None:
-        best: Route | None = None
-        for route in self.routes.get((family, table), ()):
-            if contains(route.dst, dst) and (
-                best is None or (route.length, -route.metric) > (best.length, -best.metric)
-            ):
-                best = route
-        return best
+        """The route with the longest prefix, of these the one with the lowest metric, of these the first."""
+        key = (family, table)
+        lengths = self.trees.get(key)
+        if lengths is None:
+            lengths = self.trees[key] = _by_length(self.routes.get(key, ()))
+        version, value = number(dst)
+        for mask, firsts in lengths:
+            found = firsts.get(value & mask)
+            if found is not None and version == family:
+                return found
+        return None
 
     def select_source(self, interface: str, towards: str) -> str:
         """The address MASQUERADE uses: inet_select_addr(out, next hop, universe), net/ipv4/devinet.c.
@@ -424,5 +434,48 @@ class NodeState:
         return hits[0] if hits else None
 
 
+def _by_length(routes: Iterable[Route]) -> list[tuple[int, dict[int, Route]]]:
+    by_length: dict[int, tuple[int, dict[int, Route]]] = {}
+    for route in routes:
+        family, first, mask, length = network(route.dst)
+        if family:
+            firsts = by_length.setdefault(length, (mask, {}))[1]
+            held = firsts.get(first)
+            if held is None or route.metric < held.metric:
+                firsts[first] = route
+    return [by_length[length] for length in sorted(by_length, reverse=True)]
+
+
 def index_listeners(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
     return tuple(sorted(listeners, key=lambda one: (one.protocol, one.port, one.address, one.process)))
+
+
+ANY = {0: "0.0.0.0", 4: "0.0.0.0", 6: "::"}  # noqa: S104 - looked up in a route table, never bound
+
+OVERLAYS = ("docker", "flannel", "vxlan", "tunl", "wireguard", "genev", "cilium", "nodelocaldns")
+"""Devices whose addresses the network delivers through the node's uplink."""
+
+
+def uplink(state: NodeState, address: str) -> str:
+    """The interface a packet for `address` arrives on: its owner, else the one that leads to the pod's own table."""
+    holder = state.holders.get(address, "")
+    if holder and holder not in state.pod_bridges and not holder.startswith(OVERLAYS):
+        return holder
+    for rule in state.rules.get(family_of(address) or 4, ()):
+        if rule.src and contains(rule.src, address) and rule.table not in ("main", "local", "default"):
+            route = state.lookup_table(family_of(address), rule.table, ANY[family_of(address)])
+            if route is not None:
+                return route.interface
+    default = state.lookup_table(family_of(address) or 4, "main", ANY[family_of(address)])
+    return default.interface if default is not None else ""
+
+
+READ_SYSCTLS = re.compile(
+    r"net\.ipv4\.(ip_forward|vs\.conntrack|conf\.[^ ]+\.(rp_filter|accept_local|route_localnet))"
+    r"|net\.bridge\.bridge-nf-call-iptables"
+)
+"""The only keys a walk may ask for: which nodes are alike is told by these."""
+
+
+def is_read_sysctl(key: str) -> bool:
+    return READ_SYSCTLS.fullmatch(key) is not None

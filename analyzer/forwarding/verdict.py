@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from analyzer.forwarding.journey import MAX_PATHS
@@ -16,6 +16,12 @@ SEVERITY = ("ok", "wrong-server", "refused", "unreachable", "timeout", "mixed", 
 
 def trace(world: World, source: Source, target: Target) -> Trace:
     """Walk every way a connection from `source` to `target` can go."""
+    paths, cut = explore(lambda script: Walk(world, source, target, script))
+    return Trace(source, target, paths, combine(paths, cut=cut))
+
+
+def explore(begin: Callable[[tuple[int, ...]], Walk]) -> tuple[tuple[Path, ...], bool]:
+    """The walks of every script, in the order of their choices; the second value tells that there were too many."""
     paths: list[Path] = []
     scripts: list[tuple[int, ...]] = [()]
     cut = False
@@ -24,13 +30,13 @@ def trace(world: World, source: Source, target: Target) -> Trace:
             cut = True
             break
         script = scripts.pop()
-        path = Walk(world, source, target, script).run()
+        path = begin(script).run()
         paths.append(path)
         taken = tuple(choice.taken for choice in path.choices)
         for position in range(len(path.choices) - 1, len(script) - 1, -1):
             for option in range(path.choices[position].options - 1, 0, -1):
                 scripts.append((*taken[:position], option))
-    return Trace(source, target, tuple(paths), combine(paths, cut=cut))
+    return tuple(paths), cut
 
 
 def combine(paths: Sequence[Path], *, cut: bool = False) -> Verdict:
@@ -40,7 +46,7 @@ def combine(paths: Sequence[Path], *, cut: bool = False) -> Verdict:
     union. Where it is an undecidable fact, one branch is true: all must show the client the same, or it is unknown.
     """
     kept, undecided = _settle(list(paths), 0)
-    missing = tuple(dict.fromkeys(name for path in paths for name in path.missing))
+    missing = tuple(sorted({name for path in paths for name in path.missing}))
     confidence = weakest(*(path.confidence for path in (*paths, *kept))) if paths else "low"
     outcomes = sorted({_client_sees(path.outcome) for path in kept})
     mechanisms = tuple(dict.fromkeys(path.mechanism for path in _worst_first(kept)))

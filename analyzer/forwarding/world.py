@@ -125,6 +125,8 @@ class World:
     """(listener port, backend address, backend port) that a load balancer's health check calls abnormal: it gets no traffic."""
     answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)
     """(protocol, address, port) -> a conntrack entry that shows the socket answering."""
+    walks: object = None
+    """What `shared.py` keeps of walks made so far."""
     _states: dict[str, NodeState] = field(default_factory=dict)
 
     def state(self, node: str) -> NodeState:
@@ -177,6 +179,24 @@ class World:
 
     def endpoint(self, address: str, port: int, protocol: str) -> tuple[Endpoint, ...]:
         return self.endpoints.get((protocol, address, port), ())
+
+    def eligible(self, listener: LbListener) -> tuple[Backend, ...]:
+        """The backends that get traffic: with a weight and not called abnormal; none at all if that is not known."""
+        if listener.acl or listener.backends is None:
+            return ()
+        return tuple(
+            one
+            for one in listener.backends
+            if one.weight > 0 and (listener.port, one.address, one.port) not in self.abnormal
+        )
+
+    def hosted(self, protocol: str, address: str, port: int) -> Pod | None:
+        """The hostNetwork pod behind an endpoint at this address and port."""
+        names = {one.pod for one in self.endpoint(address, port, protocol)}
+        for pod in self.host_pods.get(address, ()):
+            if pod.id in names or (protocol, port) in pod.ports:
+                return pod
+        return None
 
     def listens(self, pod: Pod, protocol: str, address: str, port: int) -> bool | None:
         """Whether the pod answers there.

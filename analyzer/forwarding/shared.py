@@ -1,0 +1,326 @@
+"""Verdicts of many connections by few walks: alike ways (`ways.py`) share one, with the names exchanged.
+
+The verdict is that of `verdict.trace`, which stays the reference: the choices a walk would make are told beforehand, one way of
+each kind is walked with these choices made for it, and the paths are combined as those of one walk. Where a way turns out to
+meet something its key did not name (another address, another choice), nobody shares it and the connection is walked alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Crossing
+from analyzer.forwarding.model import Choice, Path, Source, Target, Verdict
+from analyzer.forwarding.node_facts import Unlike
+from analyzer.forwarding.state import RealServer, VirtualServer
+from analyzer.forwarding.verdict import combine, explore, trace
+from analyzer.forwarding.walk import Walk
+from analyzer.forwarding.ways import Way, Ways
+from analyzer.forwarding.world import Backend, LoadBalancer, World
+
+Role = tuple[str, int, int]
+"""What a name is in a way: (node | own | address | pod | hosted | port, which, which of its own addresses)."""
+MANY = 100_000
+"""Verdict patterns kept; beyond, the oldest are made again."""
+
+
+Text = tuple[str | Role, ...]
+"""A text in which names are roles."""
+Pattern = tuple[Verdict, tuple[tuple[int, Role], ...], tuple[tuple[int, Role], ...], tuple[tuple[int, Text], ...]]
+"""A verdict, and its servers, sources and missing inputs as (kind of way, role)."""
+
+
+class PinnedWalk(Walk):
+    """A walk whose backend and real server are those of a way; the choice is noted as any other, with one option."""
+
+    def __init__(self, world: World, way: Way, script: tuple[int, ...]) -> None:
+        super().__init__(world, way.source, way.target, script)
+        self.way = way
+        self.picked = False
+
+    def pick(self, server: VirtualServer, name: str, crossing: Crossing) -> RealServer:
+        way = self.way
+        if (
+            self.picked
+            or way.real is None
+            or way.server != (crossing.node, (server.protocol, server.address, server.port))
+        ):
+            raise Unlike(f"a real server of {name} on {crossing.node}")
+        self.picked = True
+        self.choices.append(Choice("real-server", "", 1, 0))
+        self.also = ()
+        return way.real
+
+    def pick_backend(self, balancer: LoadBalancer, port: int, live: tuple[Backend, ...]) -> Backend:
+        if self.way.backend is None or balancer.address != self.way.target.address:
+            raise Unlike(f"a backend of {balancer.address}")
+        self.choices.append(Choice("backend", "", 1, 0))
+        return self.way.backend
+
+    def pick_endpoint(self, places: object, what: str) -> int:
+        raise Unlike(what)
+
+    def vip_outside(self, packet: object, from_node: str) -> object:  # type: ignore[override]
+        raise Unlike("where the network sends an external IP is not known")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What alike ways have in common: their paths, in which servers, sources and inputs are roles."""
+
+    paths: tuple[Path, ...]
+    missing: Mapping[str, Text]
+    """Input as the paths name it -> its text with roles for names."""
+
+
+def verdict_of(world: World, source: Source, target: Target) -> Verdict:
+    """What a client at `source` sees when it dials `target`: the verdict of `trace`, by as few walks as possible."""
+    return shared_walks(world).verdict(source, target)
+
+
+def shared_walks(world: World) -> SharedWalks:
+    """The walks made for a world so far."""
+    if not isinstance(world.walks, SharedWalks):
+        world.walks = SharedWalks(world)
+    return world.walks
+
+
+class SharedWalks:
+    """Verdicts for one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ways = Ways(world)
+        self.kinds: dict[Hashable, tuple[int, Kind | None]] = {}
+        self.walked = 0
+        self.alone = 0
+        self._known: dict[tuple[Source, Target], Verdict] = {}
+        self._patterns = lru_cache(MANY)(self._combined)
+        self._by_number: list[Kind | None] = []
+        self._captures: dict[str, frozenset[str]] = {}
+
+    def verdict(self, source: Source, target: Target) -> Verdict:
+        """The same as ``trace(world, source, target).verdict``."""
+        key = (source, target)
+        known = self._known.get(key)
+        if known is None:
+            try:
+                known = self._shared(source, target)
+            except Unlike:
+                self.alone += 1
+                known = trace(self.world, source, target).verdict
+            self._known[key] = known
+        return known
+
+    def _shared(self, source: Source, target: Target) -> Verdict:
+        groups: dict[int, list[Way]] = {}
+        for way in self.ways.of(source, target):
+            groups.setdefault(self._kind(way), []).append(way)
+        verdict, servers, seen, missing = self._patterns(
+            tuple((number, ways[0].backend_index, ways[0].real_index) for number, ways in groups.items())
+        )
+        name = self._name
+        inputs: set[str] = set()
+        for number, pieces in missing:
+            roles = [piece for piece in pieces if not isinstance(piece, str)]
+            for named in {tuple([name(way, role) for role in roles]) for way in groups[number]}:
+                left = iter(named)
+                inputs.add("".join([piece if isinstance(piece, str) else next(left) for piece in pieces]))
+        return Verdict(
+            verdict.outcome,
+            verdict.outcomes,
+            tuple(sorted({name(way, role) for number, role in servers for way in groups[number]})),
+            tuple(sorted({name(way, role) for number, role in seen for way in groups[number]})),
+            verdict.mechanism,
+            verdict.mechanisms,
+            verdict.confidence,
+            tuple(sorted(inputs)) if missing else verdict.missing,
+            verdict.layer,
+        )
+
+    def _combined(self, ways: tuple[tuple[int, int, int], ...]) -> Pattern:
+        """One verdict over the kinds of ways a connection has; its names are roles in ways of a kind."""
+        paths: list[Path] = []
+        missing: list[tuple[int, Text]] = []
+        for number, backend, real in ways:
+            kind = self._by_number[number]
+            assert kind is not None
+            taken = {"backend": backend, "real-server": real}
+            for path in kind.paths:
+                choices = tuple(replace(one, taken=taken.get(one.kind, one.taken)) for one in path.choices)
+                paths.append(
+                    replace(
+                        path,
+                        choices=choices,
+                        server=path.server and f"{number}|{path.server}",
+                        seen_source=path.seen_source and f"{number}|{path.seen_source}",
+                    )
+                )
+            missing += [(number, pieces) for pieces in kind.missing.values()]
+        verdict = combine(paths)
+        return verdict, _read(verdict.servers), _read(verdict.seen_source_ips), tuple(missing)
+
+    # ------------------------------------------------------------------ one kind of way
+
+    def _kind(self, way: Way) -> int:
+        key = self.ways.key(way)
+        found = self.kinds.get(key)
+        if found is None:
+            found = self.kinds[key] = self._add(way)
+        if found[1] is None:
+            raise Unlike("met something its key does not name")
+        return found[0]
+
+    def _add(self, way: Way) -> tuple[int, Kind | None]:
+        self.walked += 1
+        try:
+            kind: Kind | None = self._walk(way)
+        except Unlike:
+            kind = None
+        self._by_number.append(kind)
+        return len(self._by_number) - 1, kind
+
+    def _walk(self, way: Way) -> Kind:
+        paths, cut = explore(lambda script: PinnedWalk(self.world, way, script))
+        if cut:
+            raise Unlike("too many paths")
+        names = self._names(way)
+        roles: dict[str, Role] = {}
+        for role, name in names.items():
+            if role[0] != "port":
+                roles.setdefault(name, role)
+        allowed = {name for role, name in names.items() if role[0] in ("own", "address", "client", "proxy")}
+        places = {str(way.source), "network", f"lb:{way.target.address}"}
+        places |= {f"node:{name}" for role, name in names.items() if role[0] == "node"}
+        places |= {f"external:{name}" for role, name in names.items() if role[0] == "address"}
+        places |= {name for role, name in names.items() if role[0] in ("pod", "source")}
+        kept = []
+        missing: dict[str, Text] = {}
+        for path in paths:
+            for hop in path.hops:
+                if hop.place not in places:
+                    raise Unlike(f"passes {hop.place}")
+                for step in hop.steps:
+                    if {step.packet.src, step.packet.dst} - allowed - {""}:
+                        raise Unlike(f"an address in {step.packet}")
+            for text in path.missing:
+                missing[text] = self._template(way, text, roles, names)
+            kept.append(
+                replace(
+                    path,
+                    hops=(),
+                    server=_told(self._server(path.server, roles)),
+                    seen_source=_told(self._address(path.seen_source, names)),
+                    choices=tuple(replace(one, what="") for one in path.choices),
+                    values={},
+                )
+            )
+        return Kind(tuple(kept), missing)
+
+    def _server(self, server: str, roles: Mapping[str, Role]) -> Role | None:
+        if not server:
+            return None
+        kind, _, name = server.partition(":")
+        role = roles.get(server if kind == "pod" else name)
+        if role is None:
+            raise Unlike(f"answered by {server}")
+        what, which, position = role
+        return (f"{kind}.{what}" if kind != "pod" else what, which, position)
+
+    def _address(self, address: str, names: Mapping[Role, str]) -> Role | None:
+        if not address:
+            return None
+        for role, name in names.items():
+            if name == address and role[0] in ("address", "client", "own", "proxy"):
+                return role
+        raise Unlike(f"seen from {address}")
+
+    def _name(self, way: Way, role: Role) -> str:
+        """The name that a role has in a way."""
+        what, which, position = role
+        match what:
+            case "pod":
+                if position:
+                    return self.ways.hosted(way.target.protocol, way.addresses[which], way.ports[which])
+                return self.world.pod_by_ip[way.addresses[which]].id
+            case "address":
+                return way.addresses[which]
+            case "own":
+                return self.ways.facts(way.nodes[which]).own[position]
+            case "node":
+                return way.nodes[which]
+            case "node.node":
+                return f"node:{way.nodes[which]}"
+            case "client":
+                return self.ways.client(way.source, way.target)
+            case "external.address":
+                return f"external:{way.addresses[which]}"
+            case "proxy":
+                return LB_PROXY_ADDRESS
+            case "source":
+                return f"pod:{way.source.name}"
+        return str(way.ports[which])
+
+    def _names(self, way: Way) -> dict[Role, str]:
+        """Every name in a way by its role, the more telling one first; `node.` and `external.` ones are servers' names."""
+        roles: list[Role] = []
+        if self.ways.client(way.source, way.target):
+            roles.append(("client", 0, 0))
+        if way.source.kind == "pod":
+            roles.append(("source", 0, 0))
+        for index, (address, port) in enumerate(zip(way.addresses, way.ports, strict=True)):
+            roles += [("address", index, 0), ("external.address", index, 0), ("port", index, 0)]
+            if address in self.world.pod_by_ip:
+                roles.append(("pod", index, 0))
+            if self.ways.hosted(way.target.protocol, address, port):
+                roles.append(("pod", index, 1))
+        for index, node in enumerate(way.nodes):
+            roles += [("node", index, 0), ("node.node", index, 0)]
+            roles += [("own", index, position) for position in range(len(self.ways.facts(node).own))]
+        roles.append(("proxy", 0, 0))
+        return {role: self._name(way, role) for role in roles}
+
+    def _template(self, way: Way, text: str, roles: Mapping[str, Role], names: Mapping[Role, str]) -> Text:
+        """A missing input with roles for the names in it.
+
+        Raises:
+            Unlike: it quotes a line of a node's own capture.
+        """
+        for node in way.nodes:
+            if any(file and file in text for file in self._files(node)):
+                raise Unlike(f"a line of a capture of {node}")
+        ports = {name: role for role, name in reversed(list(names.items())) if role[0] == "port"}
+        words = sorted((name for role, name in names.items() if role[0] in ("node", "pod", "own", "address", "client", "source")),
+                       key=len, reverse=True)  # fmt: skip
+        pattern = "|".join(map(re.escape, dict.fromkeys(words)))
+        whole = rf"(?<![\w.:/-])(?:{pattern})(?![\w-]|\.\w|:\w{{1,4}}:)" if pattern else r"(?!)"
+        whole += rf"|(?<=[/:])(?:{'|'.join(ports)})(?!\d)"
+        pieces: list[str | Role] = []
+        last = 0
+        for found in re.finditer(whole, text):
+            pieces += [text[last : found.start()], roles.get(found.group()) or ports[found.group()]]
+            last = found.end()
+        return tuple(piece for piece in (*pieces, text[last:]) if piece)
+
+    def _files(self, node: str) -> frozenset[str]:
+        found = self._captures.get(node)
+        if found is None:
+            captures = self.world.snapshot["captures"]
+            found = self._captures[node] = frozenset(captures[captures["node"] == node]["file"].astype(str))
+        return found
+
+
+def _read(names: tuple[str, ...]) -> tuple[tuple[int, Role], ...]:
+    found = []
+    for name in names:
+        number, _, role = name.partition("|")
+        what, which, position = role.split(",")
+        found.append((int(number), (what, int(which), int(position))))
+    return tuple(found)
+
+
+def _told(role: Role | None) -> str:
+    return "" if role is None else ",".join(map(str, role))

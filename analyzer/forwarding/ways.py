@@ -1,0 +1,247 @@
+"""The ways a connection can take, told before they are walked, and what makes two of them alike.
+
+A way is one backend of a load balancer (if one is passed) and one real server. Two ways are alike when a walk cannot tell
+them apart: equal facts of the nodes about the addresses and ports that occur, the same of them equal to each other. Then one
+walk stands for both, with the names exchanged (`shared.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+
+from analyzer.forwarding.addresses import family_of, is_loopback, is_multicast
+from analyzer.forwarding.journey import LB_PROXY_ADDRESS
+from analyzer.forwarding.model import Source, Target
+from analyzer.forwarding.node_facts import Interned, NodeFacts, Unlike, interned
+from analyzer.forwarding.state import RealServer, ServerKey
+from analyzer.forwarding.world import HOST_STACK, Backend, LbListener, World
+
+
+@dataclass(slots=True)
+class Way:
+    """What is picked on the way: `backend` and `real` with their place among the candidates, and the node that picks `real`."""
+
+    source: Source
+    target: Target
+    start: str
+    entry: str
+    end: str
+    backend: Backend | None = None
+    backend_index: int = 0
+    real: RealServer | None = None
+    real_index: int = 0
+    server: tuple[str, ServerKey] | None = None
+
+    nodes: tuple[str, ...] = field(init=False)
+    addresses: tuple[str, ...] = field(init=False)
+    """What is dialled, the backend's and the real server's address; `ports` goes with it."""
+    ports: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        found = [self.start] if self.start else []
+        for node in (self.entry, self.end):
+            if node and node not in found:
+                found.append(node)
+        self.nodes = tuple(found)
+        addresses, ports = [self.target.address], [self.target.port]
+        for one in (self.backend, self.real):
+            if one is not None:
+                addresses.append(one.address)
+                ports.append(one.port or ports[-1])
+        self.addresses, self.ports = tuple(addresses), tuple(ports)
+
+
+class Ways:
+    """All ways of a connection, and the key of each: alike ways have equal keys."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.table: Interned = {}
+        self._facts: dict[str, NodeFacts] = {}
+        self._owners: dict[str, str] = {}
+        self._spots: dict[tuple[str, str, int], tuple[int, str]] = {}
+        self._joint: dict[tuple[str, ...], tuple[tuple[NodeFacts, ...], int]] = {}
+
+    def facts(self, node: str) -> NodeFacts:
+        found = self._facts.get(node)
+        if found is None:
+            state = self.world.state(node)
+            if state.opaque or state.proxied or state.computed_rules:
+                raise Unlike(f"{node} does not forward by IPVS")
+            found = self._facts[node] = NodeFacts(state, self.table)
+        return found
+
+    # ------------------------------------------------------------------ which ways there are
+
+    def of(self, source: Source, target: Target) -> Iterator[Way]:
+        """Every way, in the order in which a walk would try them.
+
+        Raises:
+            Unlike: the walk asks something else first (which node gets an external IP).
+        """
+        world, address = self.world, target.address
+        if is_loopback(address) or is_multicast(address):
+            raise Unlike("an address that means another thing on each host")
+        start = self._start(source)
+        if start:
+            local = world.state(start).is_local(address)
+            if self._is_host(source) or local:
+                served = world.state(start).virtual_servers.get((target.protocol, address, target.port))
+                if served is not None:
+                    yield from self._picks(Way(source, target, start, start, ""), address, target.port)
+                    return
+            if local:
+                yield Way(source, target, start, start, "")
+                return
+        owner = self._holder(address)
+        balancer = world.load_balancers.get(address)
+        if not owner and balancer is not None:
+            listener = balancer.listener(target.protocol, target.port)
+            live = world.eligible(listener) if listener is not None else ()
+            if not live:
+                yield Way(source, target, start, "", "")
+            for index, backend in enumerate(live):
+                entry = self.owner(backend.address)
+                yield from self._picks(
+                    Way(source, target, start, entry, "", backend, index), backend.address, backend.port
+                )
+            return
+        owner = owner or self.owner(address)
+        if not owner and any(kind != "cluster-ip" for _, kind in world.service_addresses.get(address, ())):
+            raise Unlike("where the network sends an external IP is not known")
+        yield from self._picks(Way(source, target, start, owner, ""), address, target.port)
+
+    def _picks(self, way: Way, address: str, port: int) -> Iterator[Way]:
+        """The way with each real server of the virtual server at address:port of its entry node."""
+        key = (way.target.protocol, address, port)
+        server = self.world.state(way.entry).virtual_servers.get(key) if way.entry else None
+        live = server.live if server is not None else ()
+        if not live:
+            yield way
+        for index, real in enumerate(live):
+            end = self.owner(real.address)
+            yield Way(way.source, way.target, way.start, way.entry, end, way.backend, way.backend_index, real, index,
+                      (way.entry, key))  # fmt: skip
+
+    def _start(self, source: Source) -> str:
+        if source.kind == "node":
+            return source.name
+        if source.kind == "pod":
+            pod = self.world.pods[source.name]
+            if not pod.node or pod.data_path not in (*HOST_STACK, "host"):
+                raise Unlike("a pod that does not use its node's stack")
+            return pod.node
+        return ""
+
+    def _is_host(self, source: Source) -> bool:
+        return source.kind == "node" or (source.kind == "pod" and self.world.pods[source.name].host_network)
+
+    def _holder(self, address: str) -> str:
+        node = self.world.node_by_address.get(address)
+        if node is not None:
+            return node
+        pod = self.world.pod_by_ip.get(address)
+        return pod.node if pod is not None else ""
+
+    def owner(self, address: str) -> str:
+        """The node that packets for the address go to, empty if no known one."""
+        known = self._owners.get(address)
+        if known is None:
+            known = self._owners[address] = self._holder(address) or self.world.node_for_pod_address(address)
+        return known
+
+    # ------------------------------------------------------------------ what makes them alike
+
+    def client(self, source: Source, target: Target) -> str:
+        """The address a client starts with; a process of a node takes one of the node's."""
+        if source.kind == "external":
+            return source.name
+        return "" if self._is_host(source) else self.world.pods[source.name].ip(family_of(target.address))
+
+    def key(self, way: Way) -> Hashable:
+        """Equal for ways that a walk cannot tell apart.
+
+        Raises:
+            Unlike: something about the way cannot be written down so.
+        """
+        protocol = way.target.protocol
+        client = self.client(way.source, way.target)
+        addresses, ports, nodes = way.addresses, way.ports, way.nodes
+        places: tuple[tuple[str, int], ...] = tuple(zip(addresses, ports, strict=True))
+        if client:
+            places = (*places, (client, 0))
+        proxied: Hashable = None
+        if way.backend is not None or not way.entry:
+            listener = self._listener(way)
+            proxied = listener and self._balanced(listener)
+            if listener is not None and listener.layer7:
+                places = (*places, (LB_PROXY_ADDRESS, 0))
+        spots: list[int] = []
+        for address, port in places:
+            fact, owner = self._spot(protocol, address, port)
+            spots += (fact, nodes.index(owner) if owner in nodes else -1)
+        facts, joint = self._together(nodes)
+        for one in facts:
+            for address, port in places:
+                spots.append(one.spot(protocol, address, port, ports))
+        real, server = way.real, way.server
+        return (
+            way.source.kind, bool(client), protocol, joint, _equal(tuple(address for address, _ in places)), _equal(ports),
+            nodes.index(way.start) if way.start else -1, nodes.index(way.entry) if way.entry else -1,
+            nodes.index(way.end) if way.end else -1, way.backend is not None, real and real.forwarding,
+            server and nodes.index(server[0]), proxied, tuple(spots),
+        )  # fmt: skip
+
+    def _together(self, nodes: tuple[str, ...]) -> tuple[tuple[NodeFacts, ...], int]:
+        """The facts of some nodes, and what they are to each other."""
+        known = self._joint.get(nodes)
+        if known is None:
+            facts = tuple(self.facts(node) for node in nodes)
+            between = tuple(one.neighbour(other) for one in facts for other in facts if one is not other)
+            known = self._joint[nodes] = (facts, interned(self.table, (*(one.core for one in facts), None, *between)))
+        return known
+
+    def _balanced(self, listener: LbListener) -> Hashable:
+        live = self.world.eligible(listener)
+        weighted = any(one.weight > 0 for one in listener.backends or ())
+        return (listener.layer7, listener.acl, listener.backends is None, listener.inferred, bool(live), weighted)
+
+    def _listener(self, way: Way) -> LbListener | None:
+        balancer = self.world.load_balancers.get(way.target.address)
+        if balancer is None or (way.backend is None and way.entry):
+            return None
+        return balancer.listener(way.target.protocol, way.target.port)
+
+    def _spot(self, protocol: str, address: str, port: int) -> tuple[int, str]:
+        """What the world knows of an address and port (0 for a client's own), and the node the address leads to."""
+        key = (protocol, address, port)
+        known = self._spots.get(key)
+        if known is None:
+            world = self.world
+            pod = world.pod_by_ip.get(address)
+            balancer = world.load_balancers.get(address)
+            if pod is not None and len({family_of(ip) for ip in pod.ips}) < len(pod.ips):
+                raise Unlike(f"{pod.id} has several addresses of one family")
+            fact = interned(
+                self.table,
+                (
+                    family_of(address), pod and (pod.data_path, bool(pod.node)), address in world.node_by_address,
+                    frozenset(kind for _, kind in world.service_addresses.get(address, ())), balancer and balancer.complete,
+                    is_loopback(address), address == LB_PROXY_ADDRESS, bool(world.endpoint(address, port, protocol)),
+                    pod and port and world.listens(pod, protocol, address, port),
+                    bool(self.hosted(protocol, address, port)), (protocol, port) in world.node_ports,
+                ),
+            )  # fmt: skip
+            known = self._spots[key] = (fact, self.owner(address))
+        return known
+
+    def hosted(self, protocol: str, address: str, port: int) -> str:
+        """The hostNetwork pod that serves there, empty if none is known."""
+        pod = self.world.hosted(protocol, address, port)
+        return pod.id if pod is not None else ""
+
+
+def _equal(items: tuple[Hashable, ...]) -> tuple[int, ...]:
+    """Which of the items are the same: the place of each one's first occurrence."""
+    return tuple(map(items.index, items))

@@ -1,0 +1,90 @@
+"""Cells that share a walk say what each would say alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from analyzer.bundle import open_bundle
+from analyzer.forwarding import Source, Target, World, build_world, matrix, trace, verdict_of
+from analyzer.forwarding.shared import SharedWalks, shared_walks
+from analyzer.snapshot import load
+from bench import make_cluster
+from tests import lab
+from tests.forwarding import cases
+from tests.forwarding.test_properties import DROPS, NAMES, cells, files_of, present, without
+
+Cell = tuple[Source, Target]
+GENERATE = (Phase.explicit, Phase.generate)
+
+
+def same(world: World, chosen: Iterable[Cell]) -> SharedWalks:
+    for cell in chosen:
+        assert verdict_of(world, *cell) == trace(world, *cell).verdict, tuple(map(str, cell))
+    return shared_walks(world)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=GENERATE)
+@given(
+    nodes=st.integers(2, 7),
+    services=st.integers(3, 25),
+    endpoints=st.integers(0, 9),
+    cni=st.sampled_from(["flannel", "terway"]),
+    version=st.sampled_from(["1.22", "1.30"]),
+    local=st.sampled_from(["0", "0.5", "1"]),
+    seed=st.integers(0, 10_000),
+    data=st.data(),
+)
+def test_random_cells_of_random_bundles(
+    tmp_path_factory: pytest.TempPathFactory, nodes: int, services: int, endpoints: int, cni: str, version: str, local: str,
+    seed: int, data: st.DataObject,
+) -> None:  # fmt: skip
+    out = tmp_path_factory.mktemp("bundle") / "made"
+    arguments = {
+        "nodes": nodes, "services": services, "endpoints-per-service": endpoints, "cni": cni, "k8s": version,
+        "etp-local-share": local, "seed": seed, "conntrack": 5, "out": out,
+    }  # fmt: skip
+    make_cluster.main([f"--{name}={value}" for name, value in arguments.items()])
+    with open_bundle(out) as bundle:
+        world = build_world(load(bundle))
+        every = sorted(matrix(world, listeners=True).cells, key=str)
+        shared = same(world, data.draw(st.lists(st.sampled_from(every), min_size=40, max_size=80, unique=True)))
+    assert shared.walked + shared.alone < len(every)
+
+
+@pytest.mark.parametrize("case", lab.CASES[::3])
+def test_every_cell_of_a_recorded_cluster(case: str) -> None:
+    with open_bundle(lab.bundle(case)) as bundle:
+        world = build_world(load(bundle))
+        same(world, matrix(world, listeners=True).cells)
+
+
+@settings(max_examples=10, deadline=None, derandomize=True, phases=GENERATE)
+@given(st.sampled_from(NAMES), DROPS, st.data())
+def test_with_captures_missing_and_lines_lost(name: str, dropped: list[tuple[str, int]], data: st.DataObject) -> None:
+    """Nodes that differ in what is known of them, or in single rules, members, routes and servers."""
+    files = without(files_of(name), dropped[: data.draw(st.integers(0, 2))])
+    damaged = [path for path in sorted(files) if path.startswith("nodes/")]
+    for path in data.draw(st.lists(st.sampled_from(damaged or ["none"]), max_size=8, unique=True)):
+        lines = files.get(path, b"").splitlines(keepends=True)
+        gone = data.draw(st.sets(st.integers(0, max(len(lines) - 1, 0)), max_size=6))
+        if path in files:
+            files[path] = b"".join(line for number, line in enumerate(lines) if number not in gone)
+    world = cases.world(files)
+    chosen = data.draw(st.lists(st.sampled_from(cells(name)), min_size=30, max_size=60, unique=True))
+    same(world, [cell for cell in chosen if present(world, cell[0])])
+
+
+def test_few_walks_serve_many_cells(tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    make_cluster.main(["--nodes=6", "--services=60", "--cni=flannel", "--seed=3", f"--out={out}"])
+    with open_bundle(out) as bundle:
+        world = build_world(load(bundle))
+        many = matrix(world, max_cells=0)
+        shared = shared_walks(world)
+    assert len(many.cells) > 5_000
+    assert shared.walked + shared.alone < len(many.cells) / 20
