@@ -267,7 +267,7 @@ IPTABLES_RULES = _table(
 
 NFT_OBJECTS = _table(
     "nft_objects",
-    "one object of nftables (chain, map, set ...), or one line in it; what a line does is not read",
+    "one object of nftables (chain, map, set ...), or one line in it",
     Column("family", "Int64", "4 or 6; null for inet and others"),
     Column("nft_family", "str", "family as printed: ip, ip6, inet, arp, bridge, netdev"),
     Column("nft_table", "str", "table"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, is_loopback
 from analyzer.forwarding.balancers import abnormal_backends, load_balancers
+from analyzer.forwarding.nft_state import add_nft_tables
 from analyzer.forwarding.standin import stand_in
 from analyzer.forwarding.state import (
     Chain,
@@ -221,6 +222,9 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         state.layers["iptables"] = "captured"
     if snapshot.has(node, "iptables") or snapshot.has(node, "ip6tables"):
         _chains(state, table("iptables_chains"), table("iptables_rules"))
+    if snapshot.has(node, "nft"):
+        state.layers["nft"] = "captured"
+        state.nft_families = add_nft_tables(state, table("nft_objects"))
     if snapshot.has(node, "sockets"):
         state.layers["sockets"] = "captured"
         _listeners(state, table("listeners"))

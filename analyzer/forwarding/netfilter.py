@@ -114,20 +114,24 @@ class Netfilter:
         self.pick = pick
 
     def run(self, table: str, hook: str, packet: Packet, meta: Meta) -> Ruling:
-        """Traverse the built-in chain `hook` of `table`; without that chain the packet is accepted."""
+        """Traverse the base chains of nftables and the built-in chain `hook` of `table`; without any the packet is accepted."""
         family = family_of(packet.dst)
         if self._left_out(family, table):
             name = "iptables" if family == 4 else "ip6tables"
             return Ruling("unknown", packet, None, hook, f"{name} table {table} of {self.state.name}")
-        if self.state.passes(family, table, hook):
-            return Ruling("accept", packet)
-        chain = self.state.chains[(family, table, hook)]
         run = _Run(packet)
-        ruling = self._chain(family, table, hook, chain, run, meta, 0)
-        if ruling is None:
-            action = "drop" if chain.policy == "DROP" else "accept"
-            ruling = Ruling(action, run.packet, None, hook, "policy")
-        return replace(ruling, packet=run.packet, passed=tuple(run.passed), untracked=run.untracked)
+        last = Ruling("accept", packet)
+        for name in (*self.state.bases.get((family, table, hook), ()), hook):
+            if self.state.passes(family, table, name):
+                continue
+            chain = self.state.chains[(family, table, name)]
+            ruling = self._chain(family, table, name, chain, run, meta, 0)
+            if ruling is None:
+                ruling = Ruling("drop" if chain.policy == "DROP" else "accept", run.packet, None, name, "policy")
+            last = ruling
+            if ruling.action != "accept":
+                break
+        return replace(last, packet=run.packet, passed=tuple(run.passed), untracked=run.untracked)
 
     def _left_out(self, family: int, table: str) -> bool:
         """Whether rules were captured, but not this table of this family although kube-proxy serves that family.

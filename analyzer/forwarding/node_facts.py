@@ -104,7 +104,7 @@ class NodeFacts:
             tuple(sorted(state.layers.items())), tuple(sorted(state.incomplete & state.layers.keys())), state.opaque,
             state.computed_rules, state.rule_inputs, state.beside, state.proxied, state.masquerade_unknown,
             state.node_port_sockets, state.fwmark_servers, state.served_families, state.iptables_tables,
-            state.connmark_families, chains, sets, generic, own, borrowed,
+            state.connmark_families, tuple(sorted(state.bases.items())), chains, sets, generic, own, borrowed,
             tuple(sorted((self.interface(name), self.interface(master)) for name, master in state.masters.items()
                          if not POD_SIDE.match(name))),
             tuple(sorted(name for name in state.pod_bridges)), tuple(sorted(state.routes)),
@@ -139,6 +139,7 @@ class NodeFacts:
         """All rules a packet can meet, with addresses and ports as numbers."""
         state = self.state
         todo = [key for key in state.chains if key[2] in HOOKS]
+        todo += [(family, table, name) for (family, table, _), names in state.bases.items() for name in names]
         seen = set(todo)
         while todo:
             family, table, _ = key = todo.pop()

@@ -85,40 +85,58 @@ def _walkable(snapshot: Snapshot, state: NodeState, mode: str) -> bool:
                 or (objects and not state.has("iptables"))
             )
         case "nftables":
-            return objects
+            return objects or bool(state.nft_families)
     return mode == "unknown" and state.has("ipvsadm")
 
 
 def _netfilter(snapshot: Snapshot, state: NodeState, mode: str) -> None:
     """kube-proxy's rules of a mode without IPVS: computed where iptables-save was not taken, always for nftables.
 
-    In nftables mode they stand beside whatever iptables holds; a capture of nftables is not evaluated.
+    In nftables mode they stand beside whatever iptables holds, unless `nft list ruleset` was taken.
     """
     captured = state.has("iptables")
     if mode == "iptables" and captured:
         return
     make = iptables_rules if mode == "iptables" else nftables_rules
     node = proxy_node(snapshot, state.name)
-    for family in families(snapshot, state.name):
+    if mode == "nftables":
+        state.rule_inputs = ("iptables", "nft")
+    computed = [
+        family for family in families(snapshot, state.name) if mode != "nftables" or family not in state.nft_families
+    ]
+    if not computed:
+        if not captured:
+            state.layers["iptables"] = "expected"
+            _add_rules(state, {}, _cni_rules(snapshot, state))
+        state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
+        return
+    for family in computed:
         made = make(snapshot.objects.services, node, family=family)
         foreign = [] if captured or family == 6 else _cni_rules(snapshot, state)
         if mode == "iptables" and (family, "nat", "KUBE-SERVICES") in state.chains:
             continue  # the other family's rules were not captured, these were
         grouped: dict[tuple[int, str, str], list[ChainRule]] = {(family, *chain): [] for chain in made.chains}
-        for table, chain, rule in (*made.rules, *foreign):
-            grouped.setdefault((family, table, chain), []).append(ChainRule(parse_rule(rule), NOWHERE))
-        for key, rules in grouped.items():
-            held = state.chains.get(key)
-            policy = held.policy if held else "ACCEPT" if key[2] in HOOKS else ""
-            state.chains[key] = Chain(policy, (*rules, *(held.rules if held else ())))
+        _add_rules(state, grouped, (*made.rules, *foreign), family)
     state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
     state.computed_rules = mode
     if mode == "nftables":
-        table = "nft (not evaluated)" if snapshot.has(state.name, "nft") else "nft"
-        state.layers[table] = "expected"
-        state.rule_inputs = ("iptables", table)
+        state.layers["nft"] = "expected"
     if not captured:
         state.layers["iptables"] = "expected"
+
+
+def _add_rules(
+    state: NodeState,
+    grouped: dict[tuple[int, str, str], list[ChainRule]],
+    rules: Sequence[tuple[str, str, str]],
+    family: int = 4,
+) -> None:
+    for table, chain, rule in rules:
+        grouped.setdefault((family, table, chain), []).append(ChainRule(parse_rule(rule), NOWHERE))
+    for key, made in grouped.items():
+        held = state.chains.get(key)
+        policy = held.policy if held else "ACCEPT" if key[2] in HOOKS else ""
+        state.chains[key] = Chain(policy, (*made, *(held.rules if held else ())))
 
 
 def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected, *, vips: bool) -> None:

@@ -244,6 +244,8 @@ class NodeState:
     sets: dict[str, IpSet] = field(default_factory=dict)
     chains: dict[tuple[int, str, str], Chain] = field(default_factory=dict)
     """(family, table, chain) -> chain."""
+    bases: dict[tuple[int, str, str], tuple[str, ...]] = field(default_factory=dict)
+    """(family, table, hook) -> base chains of nftables that run there before the built-in one, each to its own end."""
     listeners: tuple[Listener, ...] = ()
     sysctls: Mapping[str, str] = field(default_factory=dict)
     incomplete: frozenset[str] = frozenset()
@@ -263,6 +265,8 @@ class NodeState:
     """Captures that play no part in the node's proxy mode: without them nothing is missing."""
     rule_inputs: tuple[str, ...] = ("iptables", "ipset")
     """What the netfilter hooks are read from; `nft` stands for kube-proxy's own table in nftables mode."""
+    nft_families: frozenset[int] = frozenset()
+    """Families whose kube-proxy table of nftables was captured."""
     proxied: frozenset[int] = frozenset()
     """Families whose Services kube-proxy serves by netfilter rules alone."""
     computed_rules: str = ""

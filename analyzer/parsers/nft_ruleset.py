@@ -1,6 +1,6 @@
 """The rule set of nftables as text: `nft list ruleset`, `nft list table ip kube-proxy`.
 
-Said is which tables, chains, sets and maps exist, with each of their lines as text; what a line does is not read::
+Said is which tables, chains, sets and maps exist, with each of their lines as text; `nft_rule` reads what a line does::
 
     table ip kube-proxy {
             map service-ips {

@@ -1,7 +1,9 @@
 """The cluster of `cases`, with kube-proxy in iptables, nftables or eBPF mode and Services that show each kind of chain.
 
 The iptables-save texts in tests/data/iptables-mode follow pkg/proxy/iptables/proxier.go line by line; they are no captures
-of a running node, and neither is the nftables listing. The 1.30 texts are those of a node with nf_conntrack_tcp_be_liberal,
+of a running node. The nftables listings are what `nft list ruleset` (1.0.6) printed after the commands of
+pkg/proxy/nftables/proxier.go for this cluster were loaded into a kernel.
+The 1.30 texts are those of a node with nf_conntrack_tcp_be_liberal,
 so without the rule for INVALID.
 """
 
@@ -159,7 +161,7 @@ class Proxied(Cluster):
         if self.saved:
             found["iptables-save.txt"] = self.iptables(name)
         if self.nft:
-            found["nft-list-ruleset.txt"] = (SAVED.parent / "nftables-mode" / "1.33.txt").read_text(encoding="utf-8")
+            found["nft-list-ruleset.txt"] = (SAVED.parent / "nftables-mode" / f"1.33-{name}.txt").read_text("utf-8")
         if self.localnet:
             found["sysctl.txt"] += f"net.ipv4.conf.all.route_localnet = {self.localnet}\n"
         return found

@@ -377,7 +377,7 @@ def test_nftables_drops_the_nodes_own_clients_of_a_local_vip(version: str, outco
 
 
 def test_nftables_is_read_off_its_own_table() -> None:
-    """The mode is known without a configuration; the rules are computed and the verdict says that the capture was not run."""
+    """The mode is known without a configuration, and the captured rules are what is walked."""
     files = Proxied(release="1.33", mode="nftables", nft=True).files()
     del files["cluster/configmaps.json"]
     built = cases.world(files)
@@ -386,8 +386,59 @@ def test_nftables_is_read_off_its_own_table() -> None:
     assert (fact.value, fact.how) == ("nftables", "state")
     assert bare.quote(fact.evidence[0]).text == "map service-ips {"
     verdict = dial(built, A, f"{CLUSTER_IP['web']}:80").verdict
-    assert verdict.missing[0] == "nft (not evaluated) of node-a"
-    assert verdict.layer == "inferred"
+    assert verdict.layer == "captured"
+    assert not any("nft" in name for name in verdict.missing)
+
+
+@pytest.mark.parametrize("source", [A, B, ON_A, OUTSIDE])
+def test_the_captured_table_does_what_the_computed_one_does(source: str) -> None:
+    captured = cases.world(Proxied(release="1.33", mode="nftables", second_ip=True, nft=True).files())
+    computed = nftables_mode("1.33.5")
+    targets = [f"{address}:{port}" for address in (*CLUSTER_IP.values(), *VIP.values()) for port in (80, 81)]
+    targets += [f"{NODE_IP[node]}:{port}" for node in (A, B) for port in NODE_PORT.values()]
+    for target in targets:
+        one, other = dial(captured, source, target).verdict, dial(computed, source, target).verdict
+        seen = (one.outcome, one.outcomes, one.servers, one.seen_source_ips, one.mechanism)
+        assert seen == (other.outcome, other.outcomes, other.servers, other.seen_source_ips, other.mechanism), target
+
+
+def test_a_changed_element_of_the_captured_table_decides() -> None:
+    """The captured table is walked, not what kube-proxy should have written; the step quotes the element's line."""
+    files = Proxied(release="1.33", mode="nftables", nft=True).files()
+    path = f"nodes/{A}/nft-list-ruleset.txt"
+    line = f"{CLUSTER_IP['web']} . tcp . 80 : goto service-"
+    lines = files[path].splitlines()
+    number = next(index for index, text in enumerate(lines) if line in text)
+    lines[number] = "\t\telements = { " + f"{CLUSTER_IP['web']} . tcp . 80 : drop,"
+    files[path] = "\n".join(lines) + "\n"
+    got = dial(cases.world(files), A, f"{CLUSTER_IP['web']}:80")
+    assert (got.verdict.outcome, got.verdict.mechanism) == ("timeout", "dropped")
+    steps = [step for hop in got.paths[0].hops for step in hop.steps if step.slug == "drop"]
+    assert [(one.file, one.line) for one in steps[0].evidence] == [(path, number + 1)]
+
+
+def test_a_line_of_nftables_that_is_not_read_leaves_the_answer_open() -> None:
+    files = Proxied(release="1.33", mode="nftables", nft=True).files()
+    path = f"nodes/{A}/nft-list-ruleset.txt"
+    files[path] = files[path].replace("\tchain services {\n", "\tchain services {\n\t\tmeta cpu 1 drop\n")
+    verdict = dial(cases.world(files), A, f"{CLUSTER_IP['web']}:80").verdict
+    assert verdict.outcome == "unknown"
+    assert any("meta cpu 1 drop" in name for name in verdict.missing)
+
+
+def test_a_firewall_in_a_table_of_its_own_counts() -> None:
+    """Beside IPVS as well: an accept in one table does not save the packet from the next."""
+    files = cases.Cluster(policy="Cluster").files()
+    files[f"nodes/{A}/nft-list-ruleset.txt"] = (
+        "table inet guard {\n\tset closed {\n\t\ttype inet_service\n\t\telements = { 80, 8000-8090 }\n\t}\n\n"
+        "\tchain first {\n\t\ttype filter hook output priority -10; policy accept;\n\t\taccept\n\t}\n\n"
+        "\tchain second {\n\t\ttype filter hook output priority filter + 5; policy accept;\n"
+        "\t\tct state established,related accept\n\t\tmeta nfproto ipv6 accept\n"
+        "\t\ttcp dport @closed counter packets 7 bytes 420 drop\n\t}\n}\n"
+    )
+    target = f"{cases.CLUSTER_IP}:80"
+    assert dial(cases.world(files), A, target).verdict.mechanism == "dropped"
+    assert dial(cases.world(files), B, target).verdict.outcome == "ok"
 
 
 def test_a_firewall_of_the_node_counts_in_nftables_mode() -> None:
