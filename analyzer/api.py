@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analyzer.report.analysis import Analysis
+    from analyzer.whatif import Edit, Outcome
 
 VERDICT_COLUMNS = (
     "source", "target", "outcome", "outcomes", "servers", "seen_source_ips", "mechanism", "confidence", "missing", "layer",
@@ -37,18 +40,48 @@ VERDICT_COLUMNS = (
 
 
 @contextmanager
-def opened(source: str | os.PathLike[str], *, node: str = "") -> Iterator[Snapshot]:
+def opened(source: str | os.PathLike[str], *, node: str = "", apply: Sequence[str] = ()) -> Iterator[Snapshot]:
     """A bundle as a snapshot; the bundle stays open inside the block so that lines can be quoted.
 
     Args:
         source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture.
         node: the node's name for captures that do not say.
+        apply: changes to simulate first, in the words of ``--apply``.
 
     Raises:
         BundleError: it does not exist or cannot be read.
     """
     with open_bundle(source, node=node) as bundle:
-        yield load(bundle, node=node)
+        snapshot = load(bundle, node=node)
+        yield applied(snapshot, edits_of(snapshot, apply), apply).snapshot if apply else snapshot
+
+
+def edits_of(snapshot: Snapshot, words: Sequence[str]) -> tuple[Edit, ...]:
+    """Changes as the words of ``--apply`` say them (see `analyzer.whatif.words`).
+
+    Raises:
+        UsageError: a text is no change, or names what is not there.
+    """
+    from analyzer.whatif import parse_edits
+
+    return parse_edits(words, snapshot)
+
+
+def applied(snapshot: Snapshot, edits: Sequence[Edit], words: Sequence[str] = ()) -> Outcome:
+    """The cluster after some changes, as the controllers and kube-proxy would leave it.
+
+    The digest of the result is that of the bundle with `words`, so that two different simulations never look the same.
+
+    Raises:
+        UsageError: an edit cannot be applied.
+    """
+    from analyzer.whatif import apply
+
+    outcome = apply(snapshot, edits)
+    told = tuple(words) or tuple(map(repr, edits))
+    digest = hashlib.sha256("\n".join((snapshot.digest, *told)).encode()).hexdigest()
+    outcome.snapshot = replace(outcome.snapshot, simulated=told, digest=digest)
+    return outcome
 
 
 def example(name: str) -> Path:
@@ -134,13 +167,14 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
 def analyze(snapshot: Snapshot) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies."""
     from analyzer.findings import find
-    from analyzer.observations import observe
+    from analyzer.observations import Observations, observe
     from analyzer.remedies import remedies_for
     from analyzer.report.analysis import Analysis
 
     world = build_world(snapshot)
     cells = walk_matrix(world)
-    observations = observe(snapshot, world, cells)
+    # conntrack tells of the cluster as it was, not of a simulated one.
+    observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
     findings = find(snapshot, world, cells, observations)
     remedies = {(one.rule, one.about): remedies_for(one, snapshot, world) for one in findings.findings}
     return Analysis(snapshot, cells, findings, remedies, __version__, observations)

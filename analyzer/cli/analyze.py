@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analyzer.errors import IpvscopeError
@@ -11,14 +11,16 @@ from analyzer.findings.model import SEVERITIES
 ESSENTIAL = ("ipvsadm", "ip-addr")
 
 
-def run(bundle: Path, output: Path, formats: list[str], fail_on: str, node: str, lang: str) -> int:
+def run(
+    bundle: Path, output: Path, formats: list[str], fail_on: str, node: str, lang: str, apply: Sequence[str] = ()
+) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
     from analyzer.cli.words import words
     from analyzer.report import html, json_report, pdf, text
 
     messages = words(lang)
-    with api.opened(bundle, node=node) as snapshot:
+    with api.opened(bundle, node=node, apply=apply) as snapshot:
         analysis = api.analyze(snapshot)
         try:
             output.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace, expected.
+"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, expected.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -31,6 +31,13 @@ BundlePath = Annotated[
 NodeName = Annotated[
     str, typer.Option("--node", help="Node name for captures that do not say which node they are from.")
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--apply", help="Simulate this change first (repeatable): 'service NS/NAME externalTrafficPolicy=Cluster', k8s=1.28, "
+        "'drain NODE', a manifest ... see whatif --help.",
+    ),
+]  # fmt: skip
 Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
 
 
@@ -91,6 +98,7 @@ def analyze(
     ] = Threshold.warning,
     node: NodeName = "",
     lang: Language = "en",
+    apply: Changes = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -99,7 +107,9 @@ def analyze(
     """
     from analyzer.cli.analyze import run
 
-    raise typer.Exit(run(bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang))
+    raise typer.Exit(
+        run(bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang, apply or ())
+    )
 
 
 @app.command()
@@ -127,13 +137,14 @@ def probe(
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     node: NodeName = "",
     lang: Language = "en",
+    apply: Changes = None,
 ) -> None:
     """Say what a client sees when it dials an address: one question, or a table of them."""
     from analyzer.cli.probe import run_one, run_table
 
     if probes is not None:
-        raise typer.Exit(run_table(bundle, probes, output, node))
-    raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang))
+        raise typer.Exit(run_table(bundle, probes, output, node, apply or ()))
+    raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
 
 
 @app.command()
@@ -144,11 +155,12 @@ def trace(
     json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
     node: NodeName = "",
     lang: Language = "en",
+    apply: Changes = None,
 ) -> None:
     """Follow one packet there and back, step by step, with the lines that prove each step."""
     from analyzer.cli.probe import run_trace
 
-    raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang))
+    raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
 
 
 @app.command()
@@ -161,11 +173,48 @@ def matrix(
         typer.Option("--listeners", help="Also ports of published addresses that only a process of a node listens on."),
     ] = False,
     node: NodeName = "",
+    apply: Changes = None,
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    raise typer.Exit(run(bundle, output, max_cells, listeners, node))
+    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or ()))
+
+
+@app.command()
+def whatif(
+    bundle: BundlePath,
+    apply: Changes = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the changed cells there (.csv or .parquet).")
+    ] = None,
+    max_cells: Annotated[int, typer.Option(help="Walk at most so many cells; 0 for all.")] = 0,
+    fail_on: Annotated[
+        str, typer.Option(help="Exit with 1 when one of these effects occurs, e.g. broken,unknown,client-address.")
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
+
+    \b
+    --apply takes, also several times:
+      service NS/NAME FIELD=VALUE ...   externalTrafficPolicy, internalTrafficPolicy, type, hostname, ipMode, annotations.KEY ...
+      delete service NS/NAME
+      k8s=1.28 [NODE]                   kube-proxy of another release
+      proxy-mode=nftables [NODE]        ipvs, iptables or nftables
+      endpoint add NS/NAME NODE | endpoint remove NS/NAME POD | endpoint move NS/NAME POD NODE
+      drain NODE
+      listener IP:PORT[/udp]=IP:PORT,.. a listener made by hand in the cloud; nothing behind = deletes it
+      sysctl KEY=VALUE [NODE]
+      patch NS/NAME FILE                a merge patch or JSON patch
+      fix CARD [NS/NAME]                a fix card of the report, as it was filled in there
+      FILE                              changed manifests (Service, EndpointSlice, Endpoints, Node, Pod), JSON or YAML
+    """
+    from analyzer.cli.whatif import run
+
+    raise typer.Exit(run(bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()

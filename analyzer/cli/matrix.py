@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.cli.tables import write
 
 
-def run(bundle: Path, output: Path | None, max_cells: int, listeners: bool, node: str) -> int:
+def run(
+    bundle: Path, output: Path | None, max_cells: int, listeners: bool, node: str, apply: Sequence[str] = ()
+) -> int:
     """Print the matrix as CSV, or write it as CSV or Parquet. What was left out goes to standard error."""
     from analyzer import api
     from analyzer.forwarding import build_world, matrix
 
-    with api.opened(bundle, node=node) as snapshot:
+    with api.opened(bundle, node=node, apply=apply) as snapshot:
         cells = matrix(build_world(snapshot), max_cells=max_cells, listeners=listeners)
     frame = cells.frame()
     for what in cells.left_out:

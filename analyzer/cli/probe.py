@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.errors import IpvscopeError, UsageError
 
 
-def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int:
+def run_table(bundle: Path, probes: Path, output: Path | None, node: str, apply: Sequence[str] = ()) -> int:
     """Verdicts for a CSV of probes, order kept. Without `output` they go to standard output."""
     import pandas as pd
 
@@ -22,7 +23,7 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int
         raise UsageError("no such file", where=str(probes)) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot be read as CSV: {error}", where=str(probes)) from None
-    with api.opened(bundle, node=node) as snapshot:
+    with api.opened(bundle, node=node, apply=apply) as snapshot:
         verdicts = api.probe_frame(build_world(snapshot), questions)
     rest = questions.drop(columns=["source", "target"], errors="ignore")
     for name in rest.columns:
@@ -36,7 +37,9 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str) -> int
     return 0
 
 
-def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
+def run_one(
+    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+) -> int:
     """One verdict in a line of words, or with its paths as JSON."""
     from analyzer import api
     from analyzer.cli.words import words
@@ -45,7 +48,7 @@ def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str,
 
     if not source or not target:
         raise UsageError("what to probe?", hint="give --from SOURCE --to TARGET, or --probes FILE.csv")
-    with api.opened(bundle, node=node) as snapshot:
+    with api.opened(bundle, node=node, apply=apply) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
         messages = words(lang)
         if as_json:
@@ -55,14 +58,16 @@ def run_one(bundle: Path, source: str, target: str, *, as_json: bool, node: str,
     return 0
 
 
-def run_trace(bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str) -> int:
+def run_trace(
+    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+) -> int:
     """Every path of one connection, in words or as JSON."""
     from analyzer import api
     from analyzer.cli.words import words
     from analyzer.forwarding import build_world
     from analyzer.report import json_report, text
 
-    with api.opened(bundle, node=node) as snapshot:
+    with api.opened(bundle, node=node, apply=apply) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
         if as_json:
             print(json_report.render_trace(found, words(lang), snapshot), end="")

@@ -71,7 +71,7 @@ def load_balancers(
             if address in node_by_address or (address in balancers and balancers[address].complete):
                 continue
             known_balancer = balancers.get(address)
-            implied = tuple(_implied(snapshot, service, port, node_addresses) for port in service.ports)
+            implied = tuple(implied_listener(snapshot, service, port, node_addresses) for port in service.ports)
             have = known_balancer.listeners if known_balancer else ()
             balancers[address] = LoadBalancer(
                 address, known_balancer.id if known_balancer else text(service.labels.get(LABEL)), (*have, *implied), False,
@@ -136,7 +136,7 @@ def abnormal_backends(
     return frozenset(found)
 
 
-def _implied(
+def implied_listener(
     snapshot: Snapshot, service: Service, port: ServicePort, node_addresses: Mapping[str, tuple[str, ...]]
 ) -> LbListener:
     """The listener the cloud controller makes for a Service port (cloud-provider-alibaba-cloud, clbv1/vgroups.go)."""

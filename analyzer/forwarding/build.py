@@ -41,7 +41,7 @@ OVERLAY = ("flannel", "vxlan", "tunl", "cilium", "wg", "genev", "docker", "nodel
 def build_world(snapshot: Snapshot) -> World:
     """Everything the walker needs, built once per snapshot."""
     objects = snapshot.objects
-    node_addresses = _node_addresses(snapshot)
+    known = node_addresses(snapshot)
     pods = _pods(snapshot)
     endpoints: dict[tuple[str, str, int], list[Endpoint]] = defaultdict(list)
     addresses: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -81,7 +81,7 @@ def build_world(snapshot: Snapshot) -> World:
         pods=pods,
         endpoints={key: tuple(value) for key, value in endpoints.items()},
         load_balancers={},
-        node_addresses=node_addresses,
+        node_addresses=known,
         node_ports=frozenset(node_ports),
         service_addresses={ip: tuple(uses) for ip, uses in addresses.items()},
         service_ports={ip: frozenset(value) for ip, value in served.items()},
@@ -89,10 +89,10 @@ def build_world(snapshot: Snapshot) -> World:
         pods_known="pods" in snapshot.captured.get("", {}),
         endpoints_known="endpoints" in snapshot.captured.get("", {}) and "services" in snapshot.captured.get("", {}),
         answered=_answered(snapshot, pods),
-        entries=_entries(snapshot, pods, node_addresses),
+        entries=_entries(snapshot, pods, known),
     )
-    world.abnormal = abnormal_backends(snapshot, node_addresses)
-    world.load_balancers = load_balancers(snapshot, world.node_by_address, node_addresses)
+    world.abnormal = abnormal_backends(snapshot, known)
+    world.load_balancers = load_balancers(snapshot, world.node_by_address, known)
     return world
 
 
@@ -137,7 +137,7 @@ def _entries(
     return {address: tuple(sorted(nodes)) for address, nodes in found.items()}
 
 
-def _node_addresses(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+def node_addresses(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     """Addresses by which the network reaches each node: the Node object's first, then captured ones of real interfaces.
 
     An address that several nodes hold (docker0's, a VIP of kube-ipvs0) names none of them.

@@ -203,10 +203,10 @@ def _servers(state: NodeState, expected: Expected) -> None:
 def _sets(state: NodeState, expected: Expected) -> None:
     state.layers["ipset"] = "expected"
     for name, (kind, members) in expected.sets.items():
-        state.sets[name] = IpSet(name, kind, tuple(_member(kind, text_) for text_ in members), NOWHERE)
+        state.sets[name] = IpSet(name, kind, tuple(member_of(kind, text_) for text_ in members), NOWHERE)
 
 
-def _member(kind: str, member: str) -> Member:
+def member_of(kind: str, member: str) -> Member:
     if kind == "bitmap:port":
         return Member("", "", int(member), int(member), "", False, NOWHERE)
     fields = member.split(",")

@@ -28,6 +28,8 @@ class Input(msgspec.Struct, frozen=True):
     digest: str
     nodes: list[str]
     services: int
+    simulated: list[str]
+    """Changes that were applied before the analysis; empty for the cluster as it was captured."""
 
 
 class Cells(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ def report(analysis: Analysis, messages: Messages) -> out.Report:
         tool=out.Tool("ipvscope", clean(analysis.tool_version)),
         input=out.Input(
             clean(snapshot.source), clean(snapshot.layout), clean(snapshot.digest), _list(snapshot.node_names),
-            len(snapshot["services"]),
+            len(snapshot["services"]), _list(snapshot.simulated),
         ),
         summary=out.Summary({severity: by_severity[severity] for severity in SEVERITIES}, _cells(analysis.matrix)),
         findings=[maker.finding(finding, analysis.remedies_of(finding)) for finding in found.findings],

@@ -145,6 +145,8 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
     serious = by_severity["critical"] + by_severity["warning"]
     headline = "serious" if serious else "minor" if found else "undecided" if analysis.findings.skipped else "none"
     caveats = []
+    if analysis.snapshot.simulated:
+        caveats.append(messages.text("whatif.simulated", changes="; ".join(map(clean, analysis.snapshot.simulated))))
     if analysis.findings.skipped:
         caveats.append(messages.text("report.summary.skipped", n=len(analysis.findings.skipped)))
     if total and captured < total:

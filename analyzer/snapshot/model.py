@@ -80,6 +80,8 @@ class Snapshot:
     regimes: Mapping[str, Regime] = field(default_factory=dict)
     read_line: Callable[[str, int], str] = field(default=lambda _file, _line: "", compare=False)
     manifest: Mapping[str, object] = field(default_factory=dict)
+    simulated: tuple[str, ...] = ()
+    """Changes that were applied to the captured cluster; empty for the cluster as it was captured."""
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         return self.tables[table]
