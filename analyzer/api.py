@@ -64,7 +64,37 @@ def edits_of(snapshot: Snapshot, words: Sequence[str]) -> tuple[Edit, ...]:
     """
     from analyzer.whatif import parse_edits
 
-    return parse_edits(words, snapshot)
+    found: list[Edit] = []
+    for word in words:
+        card = word.split()
+        fix = card[0:1] == ["fix"] and len(card) in (2, 3)
+        found += _edits_of_fix(snapshot, card[1], "".join(card[2:])) if fix else parse_edits([word], snapshot)
+    return tuple(found)
+
+
+def _edits_of_fix(snapshot: Snapshot, card: str, about: str) -> tuple[Edit, ...]:
+    """The edits of a fix card as the report fills it in: for the first finding that advises it (about that Service)."""
+    from analyzer.findings import find
+    from analyzer.observations import observe
+    from analyzer.remedies import remedies_for
+    from analyzer.remedies.case import Case
+    from analyzer.remedies.registry import plan_of
+
+    world = build_world(snapshot)
+    cells = walk_matrix(world)
+    advised: list[str] = []
+    for finding in find(snapshot, world, cells, observe(snapshot, world, cells)).findings:
+        for remedy in remedies_for(finding, snapshot, world):
+            advised.append(remedy.card)
+            if remedy.card.lower() == card.lower() and about in ("", finding.about, *finding.services):
+                edits = plan_of(Case(finding, snapshot, world), remedy).edits
+                if not edits:
+                    raise UsageError(f"fix {card} changes nothing in the cluster that could be simulated")
+                return edits
+    listed = ", ".join(dict.fromkeys(advised)) or "none"
+    raise UsageError(
+        f"no finding of this bundle advises fix {card}{f' for {about}' if about else ''}", hint=f"advised: {listed}"
+    )
 
 
 def applied(snapshot: Snapshot, edits: Sequence[Edit], words: Sequence[str] = ()) -> Outcome:
@@ -165,10 +195,10 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyze(snapshot: Snapshot) -> Analysis:
-    """The whole analysis: matrix, what conntrack says of it, findings, remedies."""
+    """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation."""
     from analyzer.findings import find
     from analyzer.observations import Observations, observe
-    from analyzer.remedies import remedies_for
+    from analyzer.remedies import Prover, proven_remedies
     from analyzer.report.analysis import Analysis
 
     world = build_world(snapshot)
@@ -176,5 +206,8 @@ def analyze(snapshot: Snapshot) -> Analysis:
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
     findings = find(snapshot, world, cells, observations)
-    remedies = {(one.rule, one.about): remedies_for(one, snapshot, world) for one in findings.findings}
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations)
+    prover = Prover(snapshot, world, findings.findings)
+    proven = {(one.rule, one.about): proven_remedies(one, snapshot, world, prover) for one in findings.findings}
+    remedies = {key: tuple(one.remedy for one in found) for key, found in proven.items()}
+    proofs = {(*key, one.remedy.card): one.proof for key, found in proven.items() for one in found}
+    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs)

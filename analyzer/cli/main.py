@@ -205,7 +205,7 @@ def whatif(
       k8s=1.28 [NODE]                   kube-proxy of another release
       proxy-mode=nftables [NODE]        ipvs, iptables or nftables
       endpoint add NS/NAME NODE | endpoint remove NS/NAME POD | endpoint move NS/NAME POD NODE
-      drain NODE
+      drain NODE | restart kube-proxy NODE
       listener IP:PORT[/udp]=IP:PORT,.. a listener made by hand in the cloud; nothing behind = deletes it
       sysctl KEY=VALUE [NODE]
       patch NS/NAME FILE                a merge patch or JSON patch

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from analyzer.findings.model import Finding
 from analyzer.forwarding import World
 from analyzer.remedies.case import Case
 from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.proof import Proof, Prover
 from analyzer.remedies.registry import builders
 from analyzer.snapshot.model import Snapshot
 
-__all__ = ["Change", "Prerequisite", "Remedy", "remedies_for"]
+__all__ = ["Change", "Prerequisite", "Proof", "Proven", "Prover", "Remedy", "proven_remedies", "remedies_for"]
+
+
+CLUSTER_WIDE = frozenset(["F10", "F11"])
+"""Cards that touch every node, whoever uses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A remedy and what it does in simulation."""
+
+    remedy: Remedy
+    proof: Proof
+
+
+def proven_remedies(finding: Finding, snapshot: Snapshot, world: World, prover: Prover) -> tuple[Proven, ...]:
+    """`remedies_for`, each with what it does in simulation.
+
+    Usable ones first; of these the one that solves all and breaks least, then in the order of the finding, which goes from the
+    smallest change to the largest. One that interrupts the whole cluster comes behind all others that solve as much.
+    """
+    found = [Proven(remedy, prover.prove(finding, remedy)) for remedy in remedies_for(finding, snapshot, world)]
+    return tuple(sorted(found, key=_order))
+
+
+def _order(one: Proven) -> tuple[bool, int, bool, tuple[int, int, int]]:
+    return (not one.remedy.usable, one.proof.rank[0], one.remedy.card in CLUSTER_WIDE, one.proof.rank)
 
 
 def remedies_for(finding: Finding, snapshot: Snapshot, world: World) -> tuple[Remedy, ...]:

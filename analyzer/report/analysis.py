@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from analyzer.findings.model import Finding, Findings
 from analyzer.forwarding.matrix_model import Matrix
 from analyzer.observations import Observations
-from analyzer.remedies.model import Remedy
+from analyzer.remedies import Proof, Remedy
 from analyzer.snapshot.model import Snapshot
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A snapshot, its matrix, the findings, for each finding (by (rule, about)) its remedies in order, and what conntrack
+    """A snapshot, its matrix, the findings, for each finding (by (rule, about)) its remedies, the best proven first, and what conntrack
     and IPVS show of the matrix."""
 
     snapshot: Snapshot
@@ -23,6 +23,11 @@ class Analysis:
     remedies: Mapping[tuple[str, str], tuple[Remedy, ...]]
     tool_version: str
     observations: Observations = field(default_factory=Observations)
+    proofs: Mapping[tuple[str, str, str], Proof] = field(default_factory=dict)
+    """(rule, about, card) -> what that remedy does in simulation."""
+
+    def proof_of(self, finding: Finding, remedy: Remedy) -> Proof | None:
+        return self.proofs.get((finding.rule, finding.about, remedy.card))
 
     def remedies_of(self, finding: Finding) -> tuple[Remedy, ...]:
         return self.remedies.get((finding.rule, finding.about), ())

@@ -199,8 +199,40 @@ class SideEffect(msgspec.Struct, frozen=True):
     text: str
 
 
+class ProofCell(msgspec.Struct, frozen=True):
+    """One failing connection before and after; `dialled` is what the client dials afterwards."""
+
+    source: str
+    target: str
+    dialled: str
+    before: str
+    after: str
+    mechanism_after: str
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What a fix does in simulation. `text` says it; `broken`, `unsure` and `sources` count other connections, of `compared`.
+
+    `with_card` is a further fix that mends what this one leaves, `helped_state` what both do together (else empty).
+    """
+
+    state: Literal["solves", "partly", "open", "no", "not-simulated"]
+    why: str
+    text: list[str]
+    solved: int
+    total: int
+    compared: int
+    broken: int
+    unsure: int
+    sources: int
+    cells: list[ProofCell]
+    with_card: str
+    helped_state: str
+    helped_broken: int
+
+
 class Remedy(msgspec.Struct, frozen=True):
-    """A fix card, filled. `usable` is false when a prerequisite is not met."""
+    """A fix card, filled. `usable` is false when a prerequisite is not met. The best proven one comes first."""
 
     card: str
     title: str
@@ -212,6 +244,7 @@ class Remedy(msgspec.Struct, frozen=True):
     side_effects: list[SideEffect]
     verify: list[Change]
     sources: list[str]
+    proof: Proof | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):

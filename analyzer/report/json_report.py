@@ -16,14 +16,17 @@ from analyzer.findings.model import SEVERITIES, Finding
 from analyzer.forwarding import model as forwarding
 from analyzer.forwarding.matrix_model import Matrix
 from analyzer.observations import Observations
+from analyzer.remedies import Proof
 from analyzer.remedies import model as remedies
 from analyzer.report import json_model as out
 from analyzer.report.analysis import Analysis
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, clean_block
+from analyzer.report.view_findings import proof_sentences
 from analyzer.report.view_tables import texts
 from analyzer.snapshot.model import REGIME_KEYS, Snapshot
 
+MAX_PROOF_CELLS = 100
 _LONG = 1_000_000
 """No cell is cut here."""
 
@@ -63,7 +66,7 @@ def report(analysis: Analysis, messages: Messages) -> out.Report:
             len(snapshot["services"]), _list(snapshot.simulated),
         ),
         summary=out.Summary({severity: by_severity[severity] for severity in SEVERITIES}, _cells(analysis.matrix)),
-        findings=[maker.finding(finding, analysis.remedies_of(finding)) for finding in found.findings],
+        findings=[maker.finding(finding, analysis) for finding in found.findings],
         skipped=[out.Skipped(clean(item.rule), _list(item.missing)) for item in found.skipped],
         matrix=_matrix(analysis.matrix),
         regimes={clean(node): maker.regime(node) for node in snapshot.node_names},
@@ -168,7 +171,7 @@ class _Maker:
             ],
         )  # fmt: skip
 
-    def finding(self, finding: Finding, fixes: Iterable[remedies.Remedy]) -> out.Finding:
+    def finding(self, finding: Finding, analysis: Analysis) -> out.Finding:
         text = self._messages.text
         return out.Finding(
             rule=clean(finding.rule), about=clean(finding.about), severity=finding.severity,
@@ -177,7 +180,10 @@ class _Maker:
             confidence=finding.confidence, situation=clean(finding.situation), nodes=_list(finding.nodes),
             services=_list(finding.services), vantages=_list(finding.vantages), targets=_list(finding.targets),
             evidence=self.places(finding.evidence), example=self.trace(finding.example) if finding.example else None,
-            remedies=[self._remedy(fix) for fix in sorted(fixes, key=lambda fix: not fix.usable)],
+            remedies=[
+                self._remedy(fix, analysis.proof_of(finding, fix))
+                for fix in sorted(analysis.remedies_of(finding), key=lambda fix: not fix.usable)
+            ],
         )  # fmt: skip
 
     def trace(self, trace: forwarding.Trace) -> out.Trace:
@@ -206,7 +212,7 @@ class _Maker:
             clean(step.slug), clean(step.hook), words, _values(step.values), after, self.places(step.evidence)
         )
 
-    def _remedy(self, fix: remedies.Remedy) -> out.Remedy:
+    def _remedy(self, fix: remedies.Remedy, proof: Proof | None) -> out.Remedy:
         text = self._messages.text
         return out.Remedy(
             card=clean(fix.card), title=text(f"fix.{fix.card}.title", **fix.values),
@@ -220,6 +226,24 @@ class _Maker:
                 out.SideEffect(clean(slug), text(f"side-effect.{slug}", **fix.values)) for slug in fix.side_effects
             ],
             verify=self._changes(fix, fix.verify), sources=_list(fix.sources),
+            proof=self._proof(proof) if proof is not None else None,
+        )  # fmt: skip
+
+    def _proof(self, proof: Proof) -> out.Proof:
+        helped = proof.helped
+        return out.Proof(
+            state=proof.state, why=proof.why, text=[clean(one) for one in proof_sentences(proof, self._messages)],
+            solved=proof.solved, total=len(proof.cells), compared=proof.compared, broken=proof.broken, unsure=proof.unsure,
+            sources=proof.sources,
+            cells=[
+                out.ProofCell(
+                    clean(one.source), clean(one.target), clean(one.dialled), one.before.outcome, one.after.outcome,
+                    one.after.mechanism,
+                )
+                for one in proof.cells[:MAX_PROOF_CELLS]
+            ],
+            with_card=proof.with_card, helped_state=helped.state if helped is not None else "",
+            helped_broken=helped.broken if helped is not None else 0,
         )  # fmt: skip
 
     def _changes(self, fix: remedies.Remedy, changes: Iterable[remedies.Change]) -> list[out.Change]:

@@ -24,6 +24,8 @@ class Limits:
     """Fixes of a finding shown whole at once; on a screen the others are folded, on paper reduced to what they are."""
     folds: bool
     """Whether the medium can be unfolded."""
+    proof_rows: int
+    """Groups of connections shown before and after a simulated fix."""
     steps: int
     step_quotes: int
     change_lines: int
@@ -49,6 +51,7 @@ SCREEN = Limits(
     pictures=3,
     open_remedies=1,
     folds=True,
+    proof_rows=12,
     steps=60,
     step_quotes=4,
     change_lines=400,
@@ -69,6 +72,7 @@ PAPER = Limits(
     pictures=1,
     open_remedies=3,
     folds=False,
+    proof_rows=4,
     steps=24,
     step_quotes=1,
     change_lines=70,

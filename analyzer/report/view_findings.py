@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from analyzer.findings.model import Finding
+from analyzer.forwarding import Verdict
+from analyzer.remedies import Proof
 from analyzer.remedies.model import Change, Remedy
 from analyzer.report.analysis import Analysis
 from analyzer.report.limits import Limits
@@ -74,8 +76,33 @@ class RemedyView:
     side_effects: tuple[Markup, ...]
     verify: tuple[ChangeView, ...]
     sources: tuple[Source, ...]
+    proof: ProofView | None
     shape: str
     """open, folded (on a screen) or brief (on paper: without commands)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """Connections of the finding that become the same: what is dialled before and after, and what the client sees."""
+
+    target: str
+    dialled: str
+    before: str
+    after: str
+    solved: bool
+    clients: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProofView:
+    """What a remedy does in simulation: a verdict, sentences, and the connections before and after."""
+
+    state: str
+    label: str
+    sentences: tuple[str, ...]
+    rows: tuple[ProofRow, ...]
+    rows_left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +179,10 @@ def _finding(analysis: Analysis, finding: Finding, messages: Messages, limits: L
         evidence=quotes(finding.evidence[: limits.evidence], snapshot, limits),
         evidence_left_out=max(0, len(finding.evidence) - limits.evidence),
         trace=trace_view(finding.example, messages, snapshot, limits) if finding.example else None,
-        remedies=tuple(_remedy(remedy, position, messages, limits) for position, remedy in enumerate(remedies)),
+        remedies=tuple(
+            _remedy(remedy, analysis.proof_of(finding, remedy), position, messages, limits)
+            for position, remedy in enumerate(remedies)
+        ),
     )
 
 
@@ -164,7 +194,7 @@ def _names(names: Sequence[str], limits: Limits) -> Names:
     return Names(tuple(cleaned[:first]), tuple(hidden), len(cleaned) - first - len(hidden))
 
 
-def _remedy(remedy: Remedy, position: int, messages: Messages, limits: Limits) -> RemedyView:
+def _remedy(remedy: Remedy, proof: Proof | None, position: int, messages: Messages, limits: Limits) -> RemedyView:
     shape = "open" if position < limits.open_remedies else "folded" if limits.folds else "brief"
     return RemedyView(
         card=clean(remedy.card),
@@ -183,8 +213,81 @@ def _remedy(remedy: Remedy, position: int, messages: Messages, limits: Limits) -
         side_effects=tuple(messages.html(f"side-effect.{slug}", **remedy.values) for slug in remedy.side_effects),
         verify=tuple(_change(change, remedy, messages, limits) for change in remedy.verify),
         sources=tuple(Source(clean(text), text if _LINK.fullmatch(text) else "") for text in remedy.sources),
+        proof=_proof(proof, messages, limits) if proof is not None else None,
         shape=shape,
     )  # fmt: skip
+
+
+def _proof(proof: Proof, messages: Messages, limits: Limits) -> ProofView:
+    sentences = proof_sentences(proof, messages)
+    groups: dict[tuple[str, str, str, str, bool], list[str]] = {}
+    for one in (proof.helped or proof).cells:
+        before, after = _side(one.before, messages), _side(one.after, messages)
+        key = (str(one.target), str(one.dialled), before, after, one.solved)
+        groups.setdefault(key, []).append(str(one.source))
+    rows = [
+        ProofRow(
+            clean(target),
+            clean(dialled) if dialled != target else "",
+            before,
+            after,
+            solved,
+            len(names),
+            clean(names[0]),
+        )
+        for (target, dialled, before, after, solved), names in groups.items()
+    ]
+    state = _state(proof)
+    return ProofView(
+        state, messages.text(f"report.proof.label.{state}", card=proof.with_card), tuple(sentences), tuple(rows[: limits.proof_rows]),
+        max(0, len(rows) - limits.proof_rows),
+    )  # fmt: skip
+
+
+def _state(proof: Proof) -> str:
+    """What the label says: a fix that solves its finding and breaks something else is not simply a good one."""
+    if proof.helped is not None and proof.helped.state == "solves" and not proof.helped.broken:
+        return "everywhere" if proof.with_card == "F16" else "helped"
+    if proof.state == "solves" and proof.broken:
+        return "breaks"
+    return "everywhere" if proof.helped is not None and proof.helped.state == "solves" else proof.state
+
+
+def _side(verdict: Verdict, messages: Messages) -> str:
+    label = messages.text(f"outcome.{verdict.outcome}")
+    return label if verdict.outcome == "ok" else f"{label} ({messages.text(f'mechanism.{verdict.mechanism}.short')})"
+
+
+def proof_sentences(proof: Proof, messages: Messages) -> list[str]:
+    """What a simulation showed, sentence by sentence."""
+    if proof.state == "not-simulated":
+        return [messages.text(f"report.proof.not-simulated.{proof.why}")]
+    found = [messages.text(f"report.proof.{proof.state}", solved=proof.solved, total=len(proof.cells))]
+    if proof.compared:
+        if proof.broken:
+            source, target, outcome, mechanism = (*proof.examples[0][:3], proof.examples[0][3])
+            told = messages.text(f"outcome.{outcome}") + (
+                f", {messages.text(f'mechanism.{mechanism}.short')}" if mechanism else ""
+            )
+            found.append(
+                messages.text("report.proof.broken", n=proof.broken, source=source, target=target, outcome=told)
+            )
+        else:
+            found.append(messages.text("report.proof.nothing-broken", n=proof.compared))
+        if proof.sources:
+            found.append(messages.text("report.proof.sources", n=proof.sources))
+        if proof.unsure:
+            found.append(messages.text("report.proof.unsure", n=proof.unsure))
+    found += [messages.text(f"assumed.{slug}", **values) for slug, values in proof.assumed]
+    if proof.helped is not None:
+        way = "everywhere" if proof.with_card == "F16" else "helped"
+        found.append(
+            messages.text(
+                f"report.proof.{way}", card=proof.with_card, title=messages.text(f"fix.{proof.with_card}.title")
+            )
+        )
+        found += proof_sentences(replace(proof.helped, helped=None, assumed=()), messages)
+    return found
 
 
 def _change(change: Change, remedy: Remedy, messages: Messages, limits: Limits) -> ChangeView:

@@ -27,12 +27,13 @@ from analyzer.whatif.edits import (
     PutObjects,
     PutService,
     RemoveEndpoint,
+    Resync,
     SetListener,
     Sysctl,
     Version,
 )
 from analyzer.whatif.pods import add_pod, remove_pods
-from analyzer.whatif.proxy import changed_proxy, reprogram
+from analyzer.whatif.proxy import changed_proxy, reprogram, resync
 from analyzer.whatif.tableset import TableSet
 
 MODES = ("ipvs", "iptables", "nftables")
@@ -331,6 +332,12 @@ def _drain(outcome: Outcome, edit: DrainNode) -> None:
     _objects_changed(outcome, remove_pods(changes.apply(), gone, addresses, ""))
 
 
+def _resync(outcome: Outcome, edit: Resync) -> None:
+    snapshot = outcome.snapshot
+    _nodes(snapshot, edit.node)
+    outcome.snapshot = resync(snapshot, edit.node, snapshot.regime(edit.node).value("proxy_mode"))
+
+
 def _listener(outcome: Outcome, edit: SetListener) -> None:
     outcome.snapshot = controller.set_listener(outcome.snapshot, edit.address, edit.port, edit.protocol, edit.backends)
 
@@ -364,4 +371,5 @@ _HANDLERS: Mapping[type, Callable[[Outcome, Any], None]] = {
     DrainNode: _drain,
     Sysctl: _sysctl,
     SetListener: _listener,
+    Resync: _resync,
 }

@@ -92,7 +92,14 @@ class SetListener:
     backends: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """kube-proxy of a node starts anew and programs what the objects ask for; what it no longer owns is removed."""
+
+    node: str
+
+
 Edit = (
     PatchService | PutService | DeleteService | PutObjects | Version | ProxyMode | AddEndpoint | RemoveEndpoint | DrainNode
-    | Sysctl | SetListener
+    | Sysctl | SetListener | Resync
 )  # fmt: skip

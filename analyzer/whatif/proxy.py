@@ -96,6 +96,15 @@ def reprogram(
     return changes.apply()
 
 
+def resync(snapshot: Snapshot, node: str, mode: str) -> Snapshot:
+    """The node with exactly what kube-proxy should have programmed there, whatever the capture holds."""
+    changes = TableSet(snapshot)
+    will = programmed(snapshot, node, mode, proxy_node(snapshot, node))
+    one = _Node(changes, snapshot, node)
+    one.enter(one.captured(will), will)
+    return changes.apply()
+
+
 class _Node:
     """The captures of one node, changed from one programmed state to another."""
 
@@ -125,6 +134,41 @@ class _Node:
 
     def add(self, name: str, /, **row: Any) -> None:
         self.changes.add(name, {"node": self.node, **row})
+
+    def captured(self, wanted: Programmed) -> Programmed:
+        """The node's captures as if kube-proxy had meant them: the state that a new start replaces."""
+        found = Programmed(placeholders=set(wanted.placeholders))
+        for _, (interface, address) in self.rows("addresses", "interface", "address"):
+            if interface == DUMMY and address:
+                found.vips[address] = ""
+        reals: dict[ServerKey, list[tuple[str, int]]] = {}
+        for _, (protocol, address, port, real, real_port, weight) in self.rows(
+            "real_servers", "vs_protocol", "vs_address", "vs_port", "address", "port", "weight"
+        ):
+            if weight != 0 and address and port is not None:
+                reals.setdefault((protocol or "", address, port), []).append((real or "", real_port or 0))
+        names = ("protocol", "address", "port", "scheduler", "persistence_s")
+        for _, (protocol, address, port, scheduler, persistence) in self.rows("virtual_servers", *names):
+            if address and port is not None:
+                key = (protocol or "", address, port)
+                found.servers[key] = ExpectedServer(
+                    *key, "", "", scheduler or "", persistence, tuple(reals.get(key, ())), ()
+                )
+        members: dict[str, list[str]] = {}
+        for _, (name, member) in self.rows("ipset_members", "set", "member"):
+            members.setdefault(name or "", []).append(member or "")
+        for _, (name, kind) in self.rows("ipsets", "set", "type"):
+            if (name or "").startswith("KUBE-"):
+                found.sets[name] = (kind or "", tuple(members.get(name, ())))
+        chains: dict[ChainKey, list[tuple[int, str]]] = {}
+        columns_ = ("family", "table", "chain", "position", "rule", "target")
+        for _, (family, table, chain, position, rule, target) in self.rows("iptables_rules", *columns_):
+            key_ = (family or 4, table or "", chain or "")
+            kube = (chain or "").startswith("KUBE-") or (target or "").startswith("KUBE-")
+            if kube and key_ in wanted.chains:
+                chains.setdefault(key_, []).append((position or 0, rule or ""))
+        found.chains = {key: tuple(rule for _, rule in sorted(chains.get(key, ()))) for key in wanted.chains}
+        return found
 
     # ------------------------------------------------------------------ IPVS
 

@@ -9,6 +9,7 @@ k8s=1.28            k8s=1.28 NODE
 proxy-mode=nftables proxy-mode=iptables NODE
 endpoint add default/web NODE | endpoint remove default/web POD | endpoint move default/web POD NODE
 drain NODE
+    restart kube-proxy NODE
 listener 192.168.1.200:443/tcp=10.0.0.1:443,10.0.0.2:443            (nothing behind = deletes it)
 sysctl net.ipv4.vs.conntrack=1 NODE
 patch default/web FILE
@@ -62,6 +63,8 @@ def _one(text: str, snapshot: Snapshot) -> Iterator[Edit]:
             yield from _service(service, changes, snapshot)
         case ("delete", ["service", service]):
             yield edits.DeleteService(service)
+        case ("restart", ["kube-proxy", node]):
+            yield edits.Resync(node)
         case ("drain", [node]):
             yield edits.DrainNode(node)
         case ("endpoint", ["add", service, node]):

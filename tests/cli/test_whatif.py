@@ -72,3 +72,15 @@ def test_a_report_of_a_simulation_says_so(tmp_path: Path) -> None:
     assert report["input"]["simulated"] == [HOSTNAME[1]]
     assert not any(one["rule"] == "REACH-001" for one in report["findings"])
     assert "This is a simulation" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_fix_of_the_report_can_be_applied() -> None:
+    got = run("whatif", SAMPLE, "--apply", "fix F3", "--json")
+    assert got.returncode == 0, got.stderr
+    assert json.loads(got.stdout)["counts"]["fixed"] == 8
+    both = run("whatif", SAMPLE, "--apply", "fix F3 default/nginx", "--apply", "service default/nginx annotations."
+               "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-protocol-port=http:80", "--fail-on", "broken")  # fmt: skip
+    assert both.returncode == 0, both.stdout
+    unknown = run("whatif", SAMPLE, "--apply", "fix F99")
+    assert unknown.returncode == 2
+    assert "advised: F1, " in unknown.stderr

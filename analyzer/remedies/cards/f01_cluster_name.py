@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+from analyzer.forwarding import Target
 from analyzer.forwarding.addresses import family_of
 from analyzer.remedies import sources
 from analyzer.remedies.case import Case
 from analyzer.remedies.checks import internal_policy_cluster, ready_endpoints_exist
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.plan import Moved, Plan
 from analyzer.remedies.words import (
     DNS_NAME,
     command,
@@ -120,4 +122,24 @@ def _dns(inside: list[tuple[Service, ServicePort]], outside: list[tuple[str, int
     return None
 
 
+def plan(case: Case) -> Plan:
+    """Clients dial the ClusterIP, or the server behind the foreign listener."""
+    moves = []
+    for target in case.targets:
+        family = family_of(target.address)
+        served = None if case.foreign(target) else case.serving(target)
+        listener = case.listener(target.address, target.port, target.protocol) if served is None else None
+        for backend in (listener.backends or ())[:1] if listener else ():
+            served = case.owner_of(backend, target.protocol)
+            if served is None:
+                moves.append(Moved(target, Target(backend.address, backend.port, target.protocol)))
+        if served is not None:
+            service, port = served
+            ip = next((ip for ip in service.cluster_ips if family_of(ip) == family), "")
+            if ip:
+                moves.append(Moved(target, Target(ip, port.port, port.protocol)))
+    return Plan(moves=tuple(moves))
+
+
 CARDS = {"F1": build}
+PLANS = {"F1": plan}

@@ -7,6 +7,7 @@ Where the port's servers are in this cluster, F2b takes its place. F2c spares cl
 
 from __future__ import annotations
 
+from analyzer.forwarding import Target
 from analyzer.remedies import sources
 from analyzer.remedies.cards import f02b_add_port
 from analyzer.remedies.case import Case
@@ -14,6 +15,7 @@ from analyzer.remedies.checks import has_selector
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
 from analyzer.remedies.parts import look_at_unbound, new_service
+from analyzer.remedies.plan import Moved, Plan, edits_of
 from analyzer.remedies.profiles import ALIBABA, CLB
 from analyzer.remedies.words import command, document, kubectl, lines, listed
 from analyzer.snapshot.objects import Service
@@ -93,4 +95,28 @@ def _annotations(case: Case, service: Service, wanted: str | None = None) -> dic
     return {f"{ALIBABA}loadbalancer-address-type": wanted}
 
 
+def plan(case: Case) -> Plan:
+    """As the remedy says; clients of the old Services dial the new ones, those of foreign ports stay."""
+    remedy = build(case)
+    if remedy is None or remedy.card == "F2b":
+        return Plan(edits_of(remedy.changes) if remedy else ())
+    return Plan(edits_of(remedy.changes), _moves(_to_split(case), "own"))
+
+
+def plan_inside(case: Case) -> Plan:
+    remedy = inside(case)
+    return Plan(edits_of(remedy.changes) if remedy else (), _moves(case.balanced, "vpc"))
+
+
+def _moves(services: tuple[Service, ...], suffix: str) -> tuple[Moved, ...]:
+    return tuple(
+        Moved(
+            Target(ip, port.port, port.protocol),
+            service=f"{one.namespace}/{new_service(one, suffix, {}, ())['metadata']['name']}", port=port.port,
+        )
+        for one in services for ip in one.published for port in one.ports
+    )  # fmt: skip
+
+
 CARDS = {"F2": build, "F2c": inside}
+PLANS = {"F2": plan, "F2c": plan_inside}

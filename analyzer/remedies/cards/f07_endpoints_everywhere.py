@@ -12,8 +12,10 @@ from analyzer.remedies.case import Case, ready_nodes
 from analyzer.remedies.checks import has_selector
 from analyzer.remedies.effects import Effects, workloads
 from analyzer.remedies.model import Prerequisite, Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.words import document, kubectl, lines, listed
 from analyzer.snapshot.objects import Service, mapping
+from analyzer.whatif.edits import AddEndpoint
 
 
 def build(case: Case) -> Remedy | None:
@@ -80,4 +82,10 @@ def _spread(service: Service) -> dict[str, Any]:
     }
 
 
+def plan(case: Case) -> Plan:
+    services = [service for service in case.services if _is_local(service)]
+    return Plan(tuple(AddEndpoint(service.id, node) for service in services for node in _without(case, service)))
+
+
 CARDS = {"F7": build}
+PLANS = {"F7": plan}

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from analyzer.forwarding import Target
 from analyzer.remedies import sources
 from analyzer.remedies.case import Case, ready_nodes
 from analyzer.remedies.checks import ready_endpoints_exist
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.plan import Moved, Plan
 from analyzer.remedies.words import command, dial, endpoint, lines, listed
 from analyzer.snapshot.objects import Service, ServicePort
 
@@ -51,4 +53,18 @@ def _node_ports(case: Case) -> list[tuple[Service, ServicePort]]:
     return [pair for pair in pairs if (pair[1].protocol, pair[1].node_port) in dialled] or pairs
 
 
+def plan(case: Case) -> Plan:
+    """Clients dial the port on a node with a ready endpoint."""
+    moves = []
+    for service, port in _node_ports(case):
+        nodes = ready_nodes(service) if service.external_local else ()
+        for target in case.targets:
+            if nodes and (target.protocol, target.port) == (port.protocol, port.node_port):
+                address = case.world.primary(nodes[0], 4) or case.world.primary(nodes[0], 6)
+                if address:
+                    moves.append(Moved(target, Target(address, target.port, target.protocol)))
+    return Plan(moves=tuple(moves))
+
+
 CARDS = {"F8": build}
+PLANS = {"F8": plan}

@@ -12,6 +12,7 @@ from analyzer.remedies.checks import ccm_version, has_selector, server_version, 
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
 from analyzer.remedies.parts import look_at_unbound, new_service, status_of
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.profiles import ALIBABA, CLB
 from analyzer.remedies.words import cloud_id, document, listed
 
@@ -45,4 +46,10 @@ def build(case: Case) -> Remedy | None:
     )  # fmt: skip
 
 
+def plan(case: Case) -> Plan:
+    """The addresses of a load balancer that is yet to be made are not known, nor how it would deliver."""
+    return Plan()
+
+
 CARDS = {"F9": build}
+PLANS = dict.fromkeys(CARDS, plan)

@@ -11,8 +11,10 @@ from analyzer.remedies.case import Case
 from analyzer.remedies.checks import no_ipv6_balancer
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.profiles import CLB
 from analyzer.remedies.words import document, kubectl, lines, listed
+from analyzer.whatif.edits import ProxyMode
 
 
 def build(case: Case) -> Remedy | None:
@@ -42,4 +44,9 @@ def build(case: Case) -> Remedy | None:
     )  # fmt: skip
 
 
+def plan(case: Case) -> Plan:
+    return Plan((ProxyMode("iptables"),))
+
+
 CARDS = {"F10": build}
+PLANS = {"F10": plan}

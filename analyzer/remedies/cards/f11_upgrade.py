@@ -12,7 +12,9 @@ from analyzer.remedies.case import Case
 from analyzer.remedies.cluster import version
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.words import lines, listed
+from analyzer.whatif.edits import Version
 
 
 def build(case: Case) -> Remedy | None:
@@ -35,4 +37,9 @@ def build(case: Case) -> Remedy | None:
     )  # fmt: skip
 
 
+def plan(case: Case) -> Plan:
+    return Plan((Version("1.26" if case.finding.situation == "S2" else "1.24"),))
+
+
 CARDS = {"F11": build}
+PLANS = {"F11": plan}

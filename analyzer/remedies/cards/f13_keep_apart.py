@@ -13,6 +13,7 @@ from analyzer.remedies.checks import has_selector
 from analyzer.remedies.effects import Effects, backend_mode, loopback
 from analyzer.remedies.model import Prerequisite, Remedy
 from analyzer.remedies.parts import annotate_all, dial_vips, patch_all
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.profiles import ALIBABA, CLB
 from analyzer.remedies.words import document, kubectl, lines, listed
 from analyzer.snapshot.objects import Service, mapping
@@ -61,4 +62,10 @@ def _apart(service: Service) -> dict[str, Any]:
     return {"spec": {"template": {"spec": {"affinity": {"podAntiAffinity": rule}}}}}
 
 
+def plan(case: Case) -> Plan:
+    """Which of the alternatives is taken, and where pods then run, nobody knows yet."""
+    return Plan()
+
+
 CARDS = {"F13": build}
+PLANS = {"F13": plan}

@@ -11,8 +11,10 @@ from analyzer.remedies.case import Case
 from analyzer.remedies.cluster import version
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.words import command, ipvs_server, kubectl, lines, listed
 from analyzer.snapshot.objects import number, records, text
+from analyzer.whatif.edits import Resync
 
 MANY = 20
 """From here on the whole DaemonSet is restarted, which does it node by node."""
@@ -114,4 +116,9 @@ def _owned(case: Case, address: str) -> bool:
     return bool(kinds - {"load-balancer"}) or bool(case.binders(address)) or not honoured
 
 
+def plan(case: Case) -> Plan:
+    return Plan(tuple(Resync(node) for node in case.nodes))
+
+
 CARDS = {"F16": build, "F16b": clean}
+PLANS = {"F16": plan, "F16b": plan}

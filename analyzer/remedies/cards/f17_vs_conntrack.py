@@ -9,7 +9,9 @@ from __future__ import annotations
 from analyzer.remedies.case import Case
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.words import lines, listed
+from analyzer.whatif.edits import Sysctl
 
 KEY = "net.ipv4.vs.conntrack"
 
@@ -30,4 +32,10 @@ def build(case: Case) -> Remedy | None:
     )  # fmt: skip
 
 
+def plan(case: Case) -> Plan:
+    nodes = [node for node in case.nodes if case.snapshot.regime(node).value("vs_conntrack") == "0"]
+    return Plan(tuple(Sysctl(KEY, "1", node) for node in nodes))
+
+
 CARDS = {"F17": build}
+PLANS = {"F17": plan}
