@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, expected.
+"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, expected.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -215,6 +215,28 @@ def whatif(
     from analyzer.cli.whatif import run
 
     raise typer.Exit(run(bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The bundle captured before.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The bundle captured after.")],
+    max_cells: Annotated[int, typer.Option(help="Walk at most so many cells of each matrix; 0 for all.")] = 0,
+    fail_on: Annotated[
+        str,
+        typer.Option(help="Exit with 1 when this occurs: any, objects, nodes, broken, finding-new, finding-worse ..."),
+    ] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Compare two bundles of one cluster: did the fix work, what changed before the incident.
+
+    By meaning, aligned by names: findings new, gone and same; connections that work now or no longer; objects; node states.
+    """
+    from analyzer.cli.diff import run
+
+    raise typer.Exit(run(old, new, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()

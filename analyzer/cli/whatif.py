@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,17 +71,22 @@ def _lines(
     lines.append(messages.text(slug, cells=found.cells, list=counts))
     lines += [messages.text(f"forecast.{slug}.{way}") for slug, way in crossed]
     lines += [messages.text(f"assumed.{slug}", **values) for slug, values in outcome.assumed]
+    return [*lines, *changes_by_effect(found, messages)]
+
+
+def changes_by_effect(found: Comparison, messages: Messages) -> Iterator[str]:
+    """The changed cells in words, grouped by effect and by what their clients notice."""
     for effect in found.counts:
         groups = _groups([one for one in found.changes if one.effect == effect], messages)
-        lines += ["", messages.text(f"whatif.effect.{effect}") + ":"]
+        yield ""
+        yield messages.text(f"whatif.effect.{effect}") + ":"
         for (target, service), was, will, sources in groups[:GROUPS]:
             shown = ", ".join(sources[:SOURCES]) + (f" (+{len(sources) - SOURCES})" if len(sources) > SOURCES else "")
             named = f" ({service})" if service else ""
-            lines.append(f"  {target}{named}: {was} -> {will}")
-            lines.append("    " + messages.text("whatif.from", sources=shown))
+            yield f"  {target}{named}: {was} -> {will}"
+            yield "    " + messages.text("whatif.from", sources=shown)
         if len(groups) > GROUPS:
-            lines.append("  " + messages.text("whatif.more", n=len(groups) - GROUPS))
-    return lines
+            yield "  " + messages.text("whatif.more", n=len(groups) - GROUPS)
 
 
 def _groups(changes: Sequence[CellChange], messages: Messages) -> list[tuple[tuple[str, str], str, str, list[str]]]:
