@@ -31,6 +31,7 @@ from analyzer.snapshot import Snapshot, load
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.intent import Intent
     from analyzer.report.analysis import Analysis
     from analyzer.whatif import Edit, Outcome
 
@@ -194,9 +195,18 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS), dtype="str")
 
 
-def analyze(snapshot: Snapshot) -> Analysis:
-    """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation."""
+def analyze(snapshot: Snapshot, *, intent: Intent | None = None) -> Analysis:
+    """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
+
+    Args:
+        intent: statements to check; one that is violated is a finding (INTENT-001).
+
+    Raises:
+        UsageError: the intent names what is not there.
+    """
     from analyzer.findings import find
+    from analyzer.intent import check
+    from analyzer.intent.findings import intent_findings
     from analyzer.observations import Observations, observe
     from analyzer.remedies import Prover, proven_remedies
     from analyzer.report.analysis import Analysis
@@ -206,8 +216,11 @@ def analyze(snapshot: Snapshot) -> Analysis:
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
     findings = find(snapshot, world, cells, observations)
+    results = check(intent, world) if intent is not None else ()
+    if intent is not None:
+        findings = replace(findings, findings=(*intent_findings(intent, results, snapshot, world), *findings.findings))
     prover = Prover(snapshot, world, findings.findings)
     proven = {(one.rule, one.about): proven_remedies(one, snapshot, world, prover) for one in findings.findings}
     remedies = {key: tuple(one.remedy for one in found) for key, found in proven.items()}
     proofs = {(*key, one.remedy.card): one.proof for key, found in proven.items() for one in found}
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs)
+    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results)

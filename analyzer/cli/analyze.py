@@ -12,16 +12,28 @@ ESSENTIAL = ("ipvsadm", "ip-addr")
 
 
 def run(
-    bundle: Path, output: Path, formats: list[str], fail_on: str, node: str, lang: str, apply: Sequence[str] = ()
+    bundle: Path,
+    output: Path,
+    formats: list[str],
+    fail_on: str,
+    node: str,
+    lang: str,
+    apply: Sequence[str] = (),
+    intent: Path | None = None,
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
     from analyzer.cli.words import words
+    from analyzer.intent import assumed_cluster, read_intent
     from analyzer.report import html, json_report, pdf, text
 
     messages = words(lang)
-    with api.opened(bundle, node=node, apply=apply) as snapshot:
-        analysis = api.analyze(snapshot)
+    statements = read_intent(intent) if intent is not None else None
+    with api.opened(bundle, node=node, apply=apply) as captured:
+        snapshot = captured
+        if statements is not None and statements.assume.nodes:
+            snapshot = assumed_cluster(captured, statements.assume)
+        analysis = api.analyze(snapshot, intent=statements)
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -45,7 +57,9 @@ def run(
             print(path)
     severities = [SEVERITIES.index(one.severity) for one in analysis.findings.findings]
     limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)
-    if any(one <= limit for one in severities):
+    if any(one <= limit for one in severities) or any(
+        one.rule.startswith("INTENT-") for one in analysis.findings.findings
+    ):
         return 1
     return 4 if _undecided(analysis.snapshot.captured) else 0
 

@@ -99,6 +99,9 @@ def analyze(
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
+    intent: Annotated[
+        Path | None, typer.Option(help="YAML file of who must and must not reach what; a violation is exit code 1.")
+    ] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -108,7 +111,16 @@ def analyze(
     from analyzer.cli.analyze import run
 
     raise typer.Exit(
-        run(bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang, apply or ())
+        run(
+            bundle,
+            output,
+            [one.value for one in formats or list(Format)],
+            fail_on.value,
+            node,
+            lang,
+            apply or (),
+            intent,
+        )  # fmt: skip
     )
 
 

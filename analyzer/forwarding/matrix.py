@@ -35,23 +35,23 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
     max_cells = max_cells or sys.maxsize
     order = _by_difference(world)
     nodes = order
-    targets, vantages = _rows_and_columns(world, nodes, listeners)
-    while len(targets) * len(vantages) > max_cells and len(nodes) > 2:
+    targets, columns = _rows_and_columns(world, nodes, listeners)
+    while len(targets) * len(columns) > max_cells and len(nodes) > 2:
         nodes = nodes[: max(2, len(nodes) * 3 // 4)]
-        targets, vantages = _rows_and_columns(world, nodes, listeners)
+        targets, columns = _rows_and_columns(world, nodes, listeners)
     left_out: list[str] = []
     if len(nodes) < len(order):
         left_out.append(f"{len(order) - len(nodes)} of {len(order)} nodes")
-    most = max(max_cells // max(len(vantages), 1), 1)
+    most = max(max_cells // max(len(columns), 1), 1)
     if len(targets) > most:
         left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
         targets = targets[:most]
     cells = {
         (vantage.source, row.target): verdict_of(world, vantage.source, row.target)
-        for vantage in vantages
+        for vantage in columns
         for row in targets
     }
-    return Matrix(targets, vantages, cells, tuple(left_out))
+    return Matrix(targets, columns, cells, tuple(left_out))
 
 
 def _rows_and_columns(
@@ -61,7 +61,7 @@ def _rows_and_columns(
     targets = tuple(_targets(world, chosen))
     if listeners:
         targets += tuple(_listening(world, chosen, {row.target for row in targets}))
-    return targets, tuple(_vantages(world, chosen))
+    return targets, tuple(vantages(world, chosen))
 
 
 def _listening(world: World, nodes: Sequence[str], known: set[Target]) -> Iterable[MatrixTarget]:
@@ -154,7 +154,7 @@ def listener_service(world: World, listener: LbListener) -> str:
     return min((end.service for end in listed), default="")
 
 
-def _vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
+def vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
     """Each node, an ordinary pod of it, a pod of it that is an endpoint, and one client outside."""
     backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
     for node in nodes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from analyzer.findings.model import Finding, Findings
 from analyzer.forwarding.matrix_model import Matrix
+from analyzer.intent import Result
 from analyzer.observations import Observations
 from analyzer.remedies import Proof, Remedy
 from analyzer.snapshot.model import Snapshot
@@ -25,6 +26,8 @@ class Analysis:
     observations: Observations = field(default_factory=Observations)
     proofs: Mapping[tuple[str, str, str], Proof] = field(default_factory=dict)
     """(rule, about, card) -> what that remedy does in simulation."""
+    intent: tuple[Result, ...] = ()
+    """How the statements of an intent file stand."""
 
     def proof_of(self, finding: Finding, remedy: Remedy) -> Proof | None:
         return self.proofs.get((finding.rule, finding.about, remedy.card))

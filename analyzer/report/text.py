@@ -5,6 +5,7 @@ Everything from a bundle is cleaned of control characters before it reaches a te
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -50,7 +51,28 @@ def summary(analysis: Analysis, messages: Messages) -> str:
             skipped=len(analysis.findings.skipped), notes=unread_lines(analysis.snapshot),
         ),
     )  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, *_intent(analysis, messages))) + "\n"
+
+
+def _intent(analysis: Analysis, messages: Messages) -> list[str]:
+    """How the statements of an intent file stand, and which ones are violated or open."""
+    if not analysis.intent:
+        return []
+    counts = Counter(one.standing for one in analysis.intent)
+    lines = [
+        messages.text(
+            "intent.counts", total=len(analysis.intent), **{k: counts[k] for k in ("holds", "violated", "open")}
+        )
+    ]
+    for one in analysis.intent:
+        if one.standing != "holds":
+            cells = one.of(one.standing)
+            shown = ", ".join(f"{cell.source} -> {cell.target}" for cell in cells[:2])
+            more = f" (+{len(cells) - 2})" if len(cells) > 2 else ""
+            lines.append(
+                f"  {messages.text(f'intent.{one.standing}')}: {clean(one.statement.name)}: {clean(shown)}{more}"
+            )
+    return lines
 
 
 def _agreement(analysis: Analysis, messages: Messages) -> str:

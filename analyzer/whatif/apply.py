@@ -97,7 +97,7 @@ def _endpoints(
         ]
         return (spec.get("selector"), sorted(map(repr, ports)))
 
-    if before is not None and asks(before) == asks(manifest):
+    if before is not None and asks(before) == asks(manifest) and len(snapshot["endpoints"]):
         return
     service = _id(manifest)
     namespace, name = manifests.split(service)
