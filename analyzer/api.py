@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from analyzer.snapshot import Snapshot, load
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.findings.policy import Policy, Suppression
     from analyzer.intent import Intent
     from analyzer.report.analysis import Analysis
     from analyzer.whatif import Edit, Outcome
@@ -195,16 +197,21 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS), dtype="str")
 
 
-def analyze(snapshot: Snapshot, *, intent: Intent | None = None) -> Analysis:
+def analyze(
+    snapshot: Snapshot, *, intent: Intent | None = None, policy: Policy | None = None, today: dt.date | None = None
+) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
     Args:
         intent: statements to check; one that is violated is a finding (INTENT-001).
+        policy: other severities, and findings that are accepted for a while.
+        today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
         UsageError: the intent names what is not there.
     """
     from analyzer.findings import find
+    from analyzer.findings.policy import applied as apply_policy
     from analyzer.intent import check
     from analyzer.intent.findings import intent_findings
     from analyzer.observations import Observations, observe
@@ -219,8 +226,12 @@ def analyze(snapshot: Snapshot, *, intent: Intent | None = None) -> Analysis:
     results = check(intent, world) if intent is not None else ()
     if intent is not None:
         findings = replace(findings, findings=(*intent_findings(intent, results, snapshot, world), *findings.findings))
+    notes: tuple[tuple[Suppression, ...], tuple[Suppression, ...]] = ((), ())
+    if policy is not None:
+        findings, *told = apply_policy(findings, policy, today or dt.datetime.now(dt.UTC).date())
+        notes = (told[0], told[1])
     prover = Prover(snapshot, world, findings.findings)
     proven = {(one.rule, one.about): proven_remedies(one, snapshot, world, prover) for one in findings.findings}
     remedies = {key: tuple(one.remedy for one in found) for key, found in proven.items()}
     proofs = {(*key, one.remedy.card): one.proof for key, found in proven.items() for one in found}
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results)
+    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes)

@@ -20,20 +20,23 @@ def run(
     lang: str,
     apply: Sequence[str] = (),
     intent: Path | None = None,
+    policy: Path | None = None,
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
     from analyzer.cli.words import words
+    from analyzer.findings.policy import read_policy
     from analyzer.intent import assumed_cluster, read_intent
     from analyzer.report import html, json_report, pdf, text
 
     messages = words(lang)
+    rules = read_policy(policy) if policy is not None else None
     statements = read_intent(intent) if intent is not None else None
     with api.opened(bundle, node=node, apply=apply) as captured:
         snapshot = captured
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
-        analysis = api.analyze(snapshot, intent=statements)
+        analysis = api.analyze(snapshot, intent=statements, policy=rules)
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -55,11 +58,10 @@ def run(
         print(text.summary(analysis, messages), end="")
         for path in written:
             print(path)
-    severities = [SEVERITIES.index(one.severity) for one in analysis.findings.findings]
+    counted = [one for one in analysis.findings.findings if not one.suppressed]
+    severities = [SEVERITIES.index(one.severity) for one in counted]
     limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)
-    if any(one <= limit for one in severities) or any(
-        one.rule.startswith("INTENT-") for one in analysis.findings.findings
-    ):
+    if any(one <= limit for one in severities) or any(one.rule.startswith("INTENT-") for one in counted):
         return 1
     return 4 if _undecided(analysis.snapshot.captured) else 0
 

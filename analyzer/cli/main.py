@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, expected.
+"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, rules, expected.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -102,6 +102,10 @@ def analyze(
     intent: Annotated[
         Path | None, typer.Option(help="YAML file of who must and must not reach what; a violation is exit code 1.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with other severities and accepted findings (with reason and expiry)."),
+    ] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -120,6 +124,7 @@ def analyze(
             lang,
             apply or (),
             intent,
+            policy,
         )  # fmt: skip
     )
 
@@ -249,6 +254,16 @@ def diff(
     from analyzer.cli.diff import run
 
     raise typer.Exit(run(old, new, max_cells, fail_on, node, lang, as_json=json))
+
+
+@app.command()
+def rules(
+    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "", lang: Language = "en"
+) -> None:
+    """List what can be found, or explain one rule."""
+    from analyzer.cli.rules import run
+
+    raise typer.Exit(run(rule, lang))
 
 
 @app.command()

@@ -38,6 +38,8 @@ class Finding:
     example: Trace | None = None
     cells: tuple[tuple[str, str], ...] = ()
     """The (source, target) cells of the matrix that this finding explains."""
+    suppressed: str = ""
+    """Why it is known and accepted, from a policy file; such a finding is shown last and does not count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analyzer.findings.model import Finding, Findings
+from analyzer.findings.policy import Suppression
 from analyzer.forwarding.matrix_model import Matrix
 from analyzer.intent import Result
 from analyzer.observations import Observations
@@ -28,6 +29,10 @@ class Analysis:
     """(rule, about, card) -> what that remedy does in simulation."""
     intent: tuple[Result, ...] = ()
     """How the statements of an intent file stand."""
+    expired: tuple[Suppression, ...] = ()
+    """Suppressions that would have matched but are over."""
+    unused: tuple[Suppression, ...] = ()
+    """Suppressions that no finding matched."""
 
     def proof_of(self, finding: Finding, remedy: Remedy) -> Proof | None:
         return self.proofs.get((finding.rule, finding.about, remedy.card))

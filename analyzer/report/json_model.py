@@ -248,11 +248,12 @@ class Remedy(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """(`rule`, `about`) is stable between runs."""
+    """(`rule`, `about`) is stable between runs. `suppressed` says why it is accepted; empty for one that counts."""
 
     rule: str
     about: str
     severity: Literal["critical", "warning", "notice", "info"]
+    suppressed: str
     title: str
     text: str
     values: dict[str, str]

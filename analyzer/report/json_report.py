@@ -56,7 +56,7 @@ def report(analysis: Analysis, messages: Messages) -> out.Report:
     snapshot = analysis.snapshot
     maker = _Maker(snapshot, messages)
     found = analysis.findings
-    by_severity = Counter(finding.severity for finding in found.findings)
+    by_severity = Counter(finding.severity for finding in found.findings if not finding.suppressed)
     return out.Report(
         schema_="ipvscope-report/1",
         language=messages.tag,
@@ -179,6 +179,7 @@ class _Maker:
             text=text(f"finding.{finding.rule}.text", **finding.values), values=_values(finding.values),
             confidence=finding.confidence, situation=clean(finding.situation), nodes=_list(finding.nodes),
             services=_list(finding.services), vantages=_list(finding.vantages), targets=_list(finding.targets),
+            suppressed=clean(finding.suppressed),
             evidence=self.places(finding.evidence), example=self.trace(finding.example) if finding.example else None,
             remedies=[
                 self._remedy(fix, analysis.proof_of(finding, fix))

@@ -138,7 +138,7 @@ def build(
 def summary(analysis: Analysis, messages: Messages) -> Summary:
     """Counts, the most important findings, and what weakens the answer."""
     found = analysis.findings.findings
-    by_severity = Counter(finding.severity for finding in found)
+    by_severity = Counter(finding.severity for finding in found if not finding.suppressed)
     cells = Counter(_fate(verdict.outcome) for verdict in analysis.matrix.cells.values())
     total = sum(cells.values())
     captured = sum(verdict.layer == "captured" for verdict in analysis.matrix.cells.values())
@@ -147,6 +147,14 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
     caveats = []
     if analysis.snapshot.simulated:
         caveats.append(messages.text("whatif.simulated", changes="; ".join(map(clean, analysis.snapshot.simulated))))
+    accepted = sum(1 for finding in found if finding.suppressed)
+    if accepted:
+        caveats.append(messages.text("policy.suppressed", n=accepted))
+    for slug, listed in (("policy.expired", analysis.expired), ("policy.unused", analysis.unused)):
+        for one in listed:
+            about = f" {one.about}" if one.about else ""
+            until = one.until.isoformat() if one.until else ""
+            caveats.append(messages.text(slug, rule=f"{one.rule}{about}", reason=one.reason, until=until))
     if analysis.findings.skipped:
         caveats.append(messages.text("report.summary.skipped", n=len(analysis.findings.skipped)))
     if total and captured < total:

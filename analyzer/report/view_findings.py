@@ -114,6 +114,7 @@ class FindingView:
     about: str
     severity: str
     severity_label: str
+    suppressed: str
     title: Markup
     plain_title: str
     text: Markup
@@ -165,6 +166,7 @@ def _finding(analysis: Analysis, finding: Finding, messages: Messages, limits: L
         about=clean(finding.about),
         severity=finding.severity,
         severity_label=messages.text(f"severity.{finding.severity}"),
+        suppressed=messages.text("policy.tag", reason=finding.suppressed) if finding.suppressed else "",
         title=messages.html(title, **finding.values),
         plain_title=one_liner(finding, messages),
         text=messages.html(f"finding.{finding.rule}.text", **finding.values),

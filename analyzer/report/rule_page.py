@@ -1,0 +1,50 @@
+"""What a rule is, as a page: for ``ipvscope rules ID`` and for docs/rules."""
+
+from __future__ import annotations
+
+import sys
+
+from analyzer.findings.policy import OTHER_RULES, known_ids
+from analyzer.findings.registry import Rule, rules
+from analyzer.report.messages import Messages
+
+
+def rule_ids() -> tuple[str, ...]:
+    """All ids a finding can have, sorted."""
+    return tuple(sorted(known_ids()))
+
+
+def rule_line(rule_id: str, messages: Messages) -> str:
+    """The id and the title, with the names of its values in braces."""
+    return f"{rule_id}  {messages.template(f'finding.{rule_id}.title')}"
+
+
+def rule_page(rule_id: str, messages: Messages) -> str:
+    """The page of one rule as Markdown.
+
+    Raises:
+        KeyError: there is no such rule.
+    """
+    if rule_id not in known_ids():
+        raise KeyError(rule_id)
+    rule = next((one for one in rules() if one.id == rule_id), None)
+    lines = [f"# {rule_id}", "", f"**{messages.template(f'finding.{rule_id}.title')}**", ""]
+    lines += [messages.template(f"finding.{rule_id}.text"), ""]
+    if rule is not None:
+        lines += [_why(rule), "", f"## {messages.text('rules.about')}", "", _module(rule), ""]
+    needs = ", ".join(f"`{need}`" for need in rule.needs) if rule is not None and rule.needs else "–"
+    lines += [f"## {messages.text('rules.needs')}", "", messages.text("rules.needs-text", needs=needs), ""]
+    return "\n".join(lines)
+
+
+def _why(rule: Rule) -> str:
+    return " ".join((rule.check.__doc__ or "").split())
+
+
+def _module(rule: Rule) -> str:
+    """The docstring of the rule's file: what the fault is and how it is recognised."""
+    text = sys.modules[rule.check.__module__].__doc__ or ""
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+__all__ = ["OTHER_RULES", "rule_ids", "rule_line", "rule_page"]
