@@ -1,0 +1,46 @@
+"""NODE-002: a VIP that is also the address of another node, or of a router on the way.
+
+Every node that binds it keeps packets for that machine to itself: the local table comes before all routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analyzer.findings.context import Context
+from analyzer.findings.model import Finding
+from analyzer.findings.registry import rule
+
+
+@rule("NODE-002", needs=("services", "ip-addr"))
+def vip_of_somebody_else(context: Context) -> Iterator[Finding]:
+    """Nodes that bind the address can no longer reach the machine that really has it."""
+    world = context.world
+    for address, uses in sorted(world.service_addresses.items()):
+        owners = tuple(owner for owner, kind in uses if kind != "cluster-ip")
+        owner = world.node_by_address.get(address, "")
+        binding, where = [], []
+        for node in world.node_names:
+            state = world.state(node)
+            bound = state.local.get(address, ("",))[0] == "kube-ipvs0"
+            gateways = [route for routes in state.routes.values() for route in routes if route.gateway == address]
+            if bound and ((owner and owner != node) or gateways):
+                binding.append(node)
+                where += [*state.local_evidence(address), *(route.evidence for route in gateways[:1])]
+        if not owners or not binding:
+            continue
+        yield Finding(
+            rule="NODE-002",
+            about=address,
+            severity="critical",
+            values={
+                "address": address,
+                "owners": ", ".join(owners),
+                "machine": owner or "router",
+                "nodes": ", ".join(binding),
+            },
+            evidence=context.evidence(None, *where, *(context.services[one].evidence for one in owners)),
+            nodes=tuple(binding),
+            services=owners,
+            fixes=("F2",),
+        )
