@@ -198,20 +198,27 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyze(
-    snapshot: Snapshot, *, intent: Intent | None = None, policy: Policy | None = None, today: dt.date | None = None
+    snapshot: Snapshot,
+    *,
+    intent: Intent | None = None,
+    policy: Policy | None = None,
+    today: dt.date | None = None,
+    symptoms: Sequence[str] = (),
 ) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
     Args:
         intent: statements to check; one that is violated is a finding (INTENT-001).
         policy: other severities, and findings that are accepted for a while.
+        symptoms: connections that somebody reported, as text; the findings that explain them come first.
         today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
-        UsageError: the intent names what is not there.
+        UsageError: the intent or a symptom names what is not there.
     """
     from analyzer.findings import find
     from analyzer.findings.policy import applied as apply_policy
+    from analyzer.findings.symptom import read_symptom, with_symptoms
     from analyzer.intent import check
     from analyzer.intent.findings import intent_findings
     from analyzer.observations import Observations, observe
@@ -228,10 +235,12 @@ def analyze(
         findings = replace(findings, findings=(*intent_findings(intent, results, snapshot, world), *findings.findings))
     notes: tuple[tuple[Suppression, ...], tuple[Suppression, ...]] = ((), ())
     if policy is not None:
-        findings, *told = apply_policy(findings, policy, today or dt.datetime.now(dt.UTC).date())
-        notes = (told[0], told[1])
+        findings, expired, unused = apply_policy(findings, policy, today or dt.datetime.now(dt.UTC).date())
+        notes = (expired, unused)
+    told, reported = with_symptoms(findings, [read_symptom(one, world) for one in symptoms], world)
+    findings = told
     prover = Prover(snapshot, world, findings.findings)
     proven = {(one.rule, one.about): proven_remedies(one, snapshot, world, prover) for one in findings.findings}
     remedies = {key: tuple(one.remedy for one in found) for key, found in proven.items()}
     proofs = {(*key, one.remedy.card): one.proof for key, found in proven.items() for one in found}
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes)
+    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)

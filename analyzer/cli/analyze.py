@@ -21,6 +21,7 @@ def run(
     apply: Sequence[str] = (),
     intent: Path | None = None,
     policy: Path | None = None,
+    symptoms: Sequence[str] = (),
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
@@ -36,7 +37,7 @@ def run(
         snapshot = captured
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
-        analysis = api.analyze(snapshot, intent=statements, policy=rules)
+        analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms)
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -106,6 +106,12 @@ def analyze(
         Path | None,
         typer.Option(help="YAML file with other severities and accepted findings (with reason and expiry)."),
     ] = None,
+    symptom: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What somebody saw (repeatable), e.g. 'from node:N to 192.168.1.200:443 refused'; it comes first."
+        ),
+    ] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -125,6 +131,7 @@ def analyze(
             apply or (),
             intent,
             policy,
+            symptom or (),
         )  # fmt: skip
     )
 

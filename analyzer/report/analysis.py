@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from analyzer.findings.incidents import Incident, incidents
 from analyzer.findings.model import Finding, Findings
 from analyzer.findings.policy import Suppression
+from analyzer.findings.symptom import Symptom
 from analyzer.forwarding.matrix_model import Matrix
 from analyzer.intent import Result
 from analyzer.observations import Observations
@@ -33,6 +36,13 @@ class Analysis:
     """Suppressions that would have matched but are over."""
     unused: tuple[Suppression, ...] = ()
     """Suppressions that no finding matched."""
+    symptoms: tuple[Symptom, ...] = ()
+    """Connections that somebody reported, against what the walk says."""
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The causes behind the findings."""
+        return incidents(self.findings.findings)
 
     def proof_of(self, finding: Finding, remedy: Remedy) -> Proof | None:
         return self.proofs.get((finding.rule, finding.about, remedy.card))

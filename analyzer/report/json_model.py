@@ -321,6 +321,44 @@ class Observations(msgspec.Struct, frozen=True):
     signs: list[Sign]
 
 
+class Incident(msgspec.Struct, frozen=True):
+    """One cause and whose it is. `findings` are (rule, about); `decisive` are the lines that settle it."""
+
+    kind: str
+    about: str
+    owner: Literal["cluster", "kube-proxy", "load-balancer", "application", "nodes", "nobody", "open"]
+    severity: Literal["critical", "warning", "notice", "info"]
+    statement: str
+    findings: list[list[str]]
+    nodes: list[str]
+    services: list[str]
+    cells: int
+    decisive: list[Place]
+
+
+class Symptom(msgspec.Struct, frozen=True):
+    """A reported connection against what the walk says. `finding` is (rule, about) or empty."""
+
+    text: str
+    source: str
+    target: str
+    reported: str
+    outcome: str
+    mechanism: str
+    agreement: Literal["agrees", "disagrees", "open", "not-said"]
+    finding: list[str]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """How a statement of an intent file stands; `cells` are the connections that do not hold."""
+
+    name: str
+    must: str
+    standing: Literal["holds", "violated", "open"]
+    total: int
+    cells: list[list[str]]
+
+
 class Report(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     """The whole report."""
 
@@ -336,3 +374,6 @@ class Report(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     captures: list[Capture]
     notes: Notes
     observations: Observations | None = None
+    incidents: list[Incident] = []
+    symptoms: list[Symptom] = []
+    intent: list[Statement] = []

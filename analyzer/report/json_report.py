@@ -20,6 +20,7 @@ from analyzer.remedies import Proof
 from analyzer.remedies import model as remedies
 from analyzer.report import json_model as out
 from analyzer.report.analysis import Analysis
+from analyzer.report.causes import statement_of
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, clean_block
 from analyzer.report.view_findings import proof_sentences
@@ -73,6 +74,28 @@ def report(analysis: Analysis, messages: Messages) -> out.Report:
         captures=_captures(snapshot),
         notes=_notes(snapshot),
         observations=maker.observations(analysis.observations),
+        incidents=[
+            out.Incident(
+                one.kind, clean(one.about), one.owner, one.severity, clean(statement_of(one, messages)),
+                [[clean(rule), clean(about)] for rule, about in one.findings], _list(one.nodes), _list(one.services), one.cells,
+                maker.places(one.decisive),
+            )
+            for one in analysis.incidents
+        ],
+        symptoms=[
+            out.Symptom(
+                clean(one.text), clean(one.source), clean(one.target), one.reported, one.verdict.outcome, one.verdict.mechanism,
+                one.agreement, [clean(part) for part in one.finding or ()],
+            )
+            for one in analysis.symptoms
+        ],
+        intent=[
+            out.Statement(
+                clean(one.statement.name), one.statement.must, one.standing, len(one.cells),
+                [[clean(cell.source), clean(cell.target), cell.verdict.outcome] for cell in one.cells if cell.standing != "holds"],
+            )
+            for one in analysis.intent
+        ],
     )  # fmt: skip
 
 

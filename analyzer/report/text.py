@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from analyzer.findings.model import SEVERITIES
 from analyzer.forwarding.model import Packet, Path, Step, Trace
 from analyzer.report.analysis import Analysis
+from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, cut
 from analyzer.report.svg_path import changes
@@ -25,6 +26,8 @@ _ANSI = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
 _OUTCOME = {"ok": "good", "unknown": "dim", "mixed": "warn"}
 _QUOTED = 160
 """Characters of a quoted line."""
+
+CAUSES_SHOWN = 5
 
 
 def summary(analysis: Analysis, messages: Messages) -> str:
@@ -51,7 +54,17 @@ def summary(analysis: Analysis, messages: Messages) -> str:
             skipped=len(analysis.findings.skipped), notes=unread_lines(analysis.snapshot),
         ),
     )  # fmt: skip
-    return "\n".join((*lines, *_intent(analysis, messages))) + "\n"
+    return (
+        "\n".join(
+            (*symptom_lines(analysis, messages), *lines, *_causes(analysis, messages), *_intent(analysis, messages))
+        )
+        + "\n"
+    )
+
+
+def _causes(analysis: Analysis, messages: Messages) -> list[str]:
+    return [messages.text("incident.line", statement=statement_of(one, messages), owner=messages.text(f"incident.owner.{one.owner}"))
+            for one in analysis.incidents[:CAUSES_SHOWN]]  # fmt: skip
 
 
 def _intent(analysis: Analysis, messages: Messages) -> list[str]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from analyzer.findings.model import SEVERITIES
 from analyzer.report import svg_matrix
 from analyzer.report.analysis import Analysis
+from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.limits import SCREEN, Limits
 from analyzer.report.messages import Messages
-from analyzer.report.plain import clean
+from analyzer.report.plain import clean, cut
 from analyzer.report.view_findings import FindingView, finding_views, one_liner
 from analyzer.report.view_inputs import (
     Coverage,
@@ -54,6 +55,24 @@ class Line:
     title: str
 
 
+CAUSES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CauseView:
+    """One cause: the statement, whose it is, the findings that show it, and the lines that settle it."""
+
+    severity: str
+    severity_label: str
+    statement: str
+    owner: str
+    owner_label: str
+    findings: tuple[tuple[str, str], ...]
+    """(rule, anchor)"""
+    decisive: tuple[tuple[str, str], ...]
+    """(place, text)"""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a reader needs who reads nothing else. `cells` are those of the matrix."""
@@ -68,6 +87,8 @@ class Summary:
     nodes: int
     services: int
     caveats: tuple[str, ...]
+    symptoms: tuple[str, ...]
+    causes: tuple[CauseView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +198,21 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         nodes=len(analysis.snapshot.node_names),
         services=len(analysis.snapshot["services"]),
         caveats=tuple(caveats),
+        symptoms=tuple(map(clean, symptom_lines(analysis, messages))),
+        causes=_causes(analysis, messages),
     )
+
+
+def _causes(analysis: Analysis, messages: Messages) -> tuple[CauseView, ...]:
+    anchors = {(one.rule, one.about): f"f-{number}" for number, one in enumerate(analysis.findings.findings, 1)}
+    return tuple(
+        CauseView(
+            one.severity, messages.text(f"severity.{one.severity}"), clean(statement_of(one, messages)), one.owner,
+            messages.text(f"incident.owner.{one.owner}"), tuple((clean(key[0]), anchors.get(key, "")) for key in one.findings[:12]),
+            tuple((clean(place.place), cut(clean(place.text), 240)) for place in one.decisive),
+        )
+        for one in analysis.incidents[:CAUSES]
+    )  # fmt: skip
 
 
 def _fate(outcome: str) -> str:

@@ -12,9 +12,10 @@ from analyzer.report.messages import Messages
 from . import make
 
 
-def test_summary_has_five_lines(analysis: Analysis, messages: Messages) -> None:
+def test_summary_has_five_lines_and_the_causes(analysis: Analysis, messages: Messages) -> None:
     lines = text.summary(analysis, messages).splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 5 + len([line for line in lines if line.startswith("Cause: ")])
+    assert len(lines) > 5
     assert "2 Critical, 2 Warning" in lines[1]
     assert "[REACH-001]" in lines[2]
     assert "105 reached" in lines[3]
