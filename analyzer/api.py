@@ -27,6 +27,7 @@ from analyzer.forwarding import (
 )
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding import trace as walk_trace
+from analyzer.forwarding.journey import MAX_PATHS
 from analyzer.snapshot import Snapshot, load
 
 if TYPE_CHECKING:
@@ -149,12 +150,18 @@ def probe(world: World, source: str, target: str) -> Verdict:
     ...     probe(build_world(snapshot), "node:cn-hongkong.10.0.4.141", "192.168.1.200:80").mechanism
     'martian-source'
     """
-    return verdict_of(world, parse_source(source, world), parse_target(target))
+    return trace(world, source, target).verdict
 
 
 def trace(world: World, source: str, target: str) -> Trace:
     """The same as `probe` with every path, hop and step."""
-    return walk_trace(world, parse_source(source, world), parse_target(target))
+    return _traced(world, parse_source(source, world), parse_target(target))
+
+
+def _traced(world: World, source: Source, target: Target) -> Trace:
+    """The walk of this very connection; where it has too many paths, its verdict comes from ways that share their walks."""
+    found = walk_trace(world, source, target)
+    return replace(found, verdict=verdict_of(world, source, target)) if len(found.paths) >= MAX_PATHS else found
 
 
 def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +186,7 @@ def probe_frame(world: World, probes: pd.DataFrame) -> pd.DataFrame:
             continue
         verdict = known.get(key)
         if verdict is None:
-            verdict = known[key] = verdict_of(world, *key)
+            verdict = known[key] = _traced(world, *key).verdict
         rows.append(
             (
                 source,
