@@ -229,6 +229,7 @@ def whatif(
       k8s=1.28 [NODE]                   kube-proxy of another release
       proxy-mode=nftables [NODE]        ipvs, iptables or nftables
       endpoint add NS/NAME NODE | endpoint remove NS/NAME POD | endpoint move NS/NAME POD NODE
+      endpoint ready NS/NAME            the pods it selects become ready
       drain NODE | restart kube-proxy NODE
       listener IP:PORT[/udp]=IP:PORT,.. a listener made by hand in the cloud; nothing behind = deletes it
       sysctl KEY=VALUE [NODE]

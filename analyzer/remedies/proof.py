@@ -30,8 +30,9 @@ MAX_CELLS = 3_000
 """Cells of the rest of the matrix compared for one remedy."""
 MAX_AFFECTED = 400
 """Cells of the finding tried for one remedy."""
-HELPERS = ("F3c",)
-"""Cards that mend what another one leaves: with an address off the nodes, the loop-back limit of a layer-4 listener."""
+HELPERS: Mapping[str, tuple[str, ...]] = {**dict.fromkeys(("F3", "F3b", "F4"), ("F3c",)), "F15": ("F5", "F7")}
+"""Card -> cards that mend what it leaves: with an address off the nodes the loop-back limit of a layer-4 listener, with endpoints
+on some nodes only what policy Local does on the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,8 @@ class Prover:
         proof = self._prove(finding, plan)
         if proof.state == "not-simulated" or (proof.state == "solves" and not proof.broken):
             return proof
-        if remedy.card in ("F3", "F3b", "F4"):
-            return self._helped(finding, plan, proof)
+        if remedy.card in HELPERS:
+            return self._helped(finding, remedy.card, plan, proof)
         return self._everywhere(finding, plan, proof) if remedy.card == "F16" else proof
 
     def _prove(self, finding: Finding, plan: Plan) -> Proof:
@@ -161,12 +162,12 @@ class Prover:
             examples=tuple(examples),
         )  # fmt: skip
 
-    def _helped(self, finding: Finding, plan: Plan, proof: Proof) -> Proof:
+    def _helped(self, finding: Finding, first: str, plan: Plan, proof: Proof) -> Proof:
         """With a further card, for the cells that this one leaves or breaks."""
         left = {str(one.dialled) for one in proof.cells if not one.solved} | {
             target for _, target, _, _ in proof.examples
         }
-        for card in HELPERS:
+        for card in HELPERS[first]:
             case = Case(replace(finding, targets=tuple(sorted(left))), self.snapshot, self.world)
             extra = builders()[card](case)
             if extra is None or not extra.usable:

@@ -26,6 +26,7 @@ from analyzer.whatif.edits import (
     ProxyMode,
     PutObjects,
     PutService,
+    ReadyPods,
     RemoveEndpoint,
     Resync,
     SetListener,
@@ -312,6 +313,31 @@ def _remove_endpoint(outcome: Outcome, edit: RemoveEndpoint) -> None:
     _objects_changed(outcome, remove_pods(snapshot, {one[4:] for one in pods if one}, addresses, service.id))
 
 
+def _ready(outcome: Outcome, edit: ReadyPods) -> None:
+    """Not-ready endpoints become ready; where none is listed, those of the pods that the selector matches are made."""
+    snapshot = outcome.snapshot
+    manifest = manifests.service_manifest(snapshot, edit.service)
+    namespace, name = manifests.split(edit.service)
+    frame = snapshot["endpoints"]
+    own = frame[(frame["namespace"] == namespace) & (frame["service"] == name)]
+    rows = records(own) if len(own) else controller.selected(snapshot, manifest)
+    if not rows:
+        raise UsageError(f"no pod that Service {namespace}/{name} selects is in this bundle")
+    changes = TableSet(snapshot)
+    changes.drop("endpoints", own.index)
+    for row in rows:
+        kept = {key: value for key, value in row.items() if (value is not None and value != "") or key == "port_name"}
+        changes.add("endpoints", {**kept, "ready": True, "serving": True, "terminating": False})
+    targets = {text(row.get("target")).removeprefix("Pod/") for row in rows}
+    table = snapshot["pods"]
+    for index, pod in zip(table.index, records(table), strict=True):
+        if f"{text(pod['namespace'])}/{text(pod['name'])}" in targets:
+            changes.drop("pods", [index])
+            changes.add("pods", {key: value for key, value in pod.items() if value is not None} | {"ready": True})
+    outcome.assumed.append(("pods-ready", {"service": f"{namespace}/{name}"}))
+    _objects_changed(outcome, changes.apply())
+
+
 def _drain(outcome: Outcome, edit: DrainNode) -> None:
     (node,) = _nodes(outcome.snapshot, edit.node)
     snapshot = outcome.snapshot
@@ -368,6 +394,7 @@ _HANDLERS: Mapping[type, Callable[[Outcome, Any], None]] = {
     ProxyMode: _proxy_mode,
     AddEndpoint: _add_endpoint,
     RemoveEndpoint: _remove_endpoint,
+    ReadyPods: _ready,
     DrainNode: _drain,
     Sysctl: _sysctl,
     SetListener: _listener,

@@ -67,6 +67,13 @@ class RemoveEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadyPods:
+    """The pods that a Service selects become ready, and with them their endpoints."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainNode:
     """The node is cordoned and its pods are gone (those of DaemonSets stay); nobody reschedules them here."""
 
@@ -100,6 +107,6 @@ class Resync:
 
 
 Edit = (
-    PatchService | PutService | DeleteService | PutObjects | Version | ProxyMode | AddEndpoint | RemoveEndpoint | DrainNode
+    PatchService | PutService | DeleteService | PutObjects | Version | ProxyMode | AddEndpoint | RemoveEndpoint | ReadyPods | DrainNode
     | Sysctl | SetListener | Resync
 )  # fmt: skip

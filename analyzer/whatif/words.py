@@ -8,6 +8,7 @@ delete service default/web
 k8s=1.28            k8s=1.28 NODE
 proxy-mode=nftables proxy-mode=iptables NODE
 endpoint add default/web NODE | endpoint remove default/web POD | endpoint move default/web POD NODE
+endpoint ready default/web
 drain NODE
     restart kube-proxy NODE
 listener 192.168.1.200:443/tcp=10.0.0.1:443,10.0.0.2:443            (nothing behind = deletes it)
@@ -71,6 +72,8 @@ def _one(text: str, snapshot: Snapshot) -> Iterator[Edit]:
             yield edits.AddEndpoint(service, node)
         case ("endpoint", ["remove", service, which]):
             yield edits.RemoveEndpoint(service, which)
+        case ("endpoint", ["ready", service]):
+            yield edits.ReadyPods(service)
         case ("endpoint", ["move", service, which, node]):
             yield edits.AddEndpoint(service, node)
             yield edits.RemoveEndpoint(service, which)

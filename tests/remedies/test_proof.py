@@ -9,7 +9,7 @@ from analyzer.remedies import Proof
 from analyzer.report.analysis import Analysis
 from tests import lab
 
-EXPLAINS = ("F12", "F15", "F18")
+EXPLAINS = ("F12", "F18")
 """Cards whose change lies outside what a bundle holds."""
 
 
@@ -80,3 +80,13 @@ def test_a_report_of_a_simulation_does_not_simulate_again() -> None:
         analysis = api.analyze(snapshot)
     assert analysis.proofs
     assert {proof.why for proof in analysis.proofs.values()} == {"simulated-already"}
+
+
+def test_ready_pods_cure_a_service_without_endpoints_and_a_local_policy_needs_more() -> None:
+    analysis = analysed("1.28.3-terway-noep")
+    plain = proofs(analysis, "SVC-001", "default/nginx-notready")["F15"]
+    assert (plain.state, plain.broken) == ("solves", 0)
+    local = proofs(analysis, "SVC-001", "default/nginx-empty-local")["F15"]
+    assert (local.state, local.with_card) == ("partly", "F5")
+    assert local.helped is not None
+    assert local.helped.state == "solves"

@@ -15,8 +15,11 @@ def no_endpoint(context: Context) -> Iterator[Finding]:
     for service in context.snapshot.objects.services:
         if service.headless or not service.ports or any(one.ready for one in service.endpoints):
             continue
+        # That a client outside cannot dial a ClusterIP has nothing to do with endpoints.
         cells = [
-            cell for cell in context.by_service.get(service.id, ()) if cell.verdict.outcome not in ("ok", "unknown")
+            cell
+            for cell in context.by_service.get(service.id, ())
+            if cell.verdict.outcome not in ("ok", "unknown") and cell.verdict.mechanism != "not-routed"
         ]
         inside = [cell for cell in cells if cell.vantage.kind != "external"]
         example = context.trace(inside[0]) if inside else None

@@ -11,8 +11,10 @@ from analyzer.remedies.case import Case, ready_endpoints
 from analyzer.remedies.cluster import LABEL_LB_ID
 from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Remedy
+from analyzer.remedies.plan import Plan
 from analyzer.remedies.profiles import CLB
 from analyzer.remedies.words import cloud_id, command, endpoint, kubectl, lines, listed
+from analyzer.whatif.edits import ReadyPods
 
 
 def build(case: Case) -> Remedy | None:
@@ -74,4 +76,13 @@ def _health(case: Case) -> tuple[Change, ...]:
     return (*([lines(*commands, title="change.cloud-health")] if commands else []), *outside)
 
 
+def plan(case: Case) -> Plan:
+    """Where no endpoint is ready: the pods that the Service selects become ready. Everything else hangs on the cause."""
+    empty = [one for one in case.services if one.endpoints_known and not ready_endpoints(one)]
+    if not empty or len(empty) < len(case.services):
+        return Plan()
+    return Plan(tuple(ReadyPods(one.id) for one in empty))
+
+
 CARDS = {"F15": build}
+PLANS = {"F15": plan}
