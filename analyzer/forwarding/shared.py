@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Crossing
-from analyzer.forwarding.model import Choice, Path, Source, Target, Verdict
+from analyzer.forwarding.model import CLIENT_PORT, Choice, Outcome, Packet, Path, Source, Target, Verdict
 from analyzer.forwarding.node_facts import Unlike
 from analyzer.forwarding.state import RealServer, VirtualServer
 from analyzer.forwarding.verdict import combine, explore, trace
@@ -68,12 +68,37 @@ class PinnedWalk(Walk):
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One node's part of a request: the packet as it came in and as it left."""
+
+    node: str
+    first: Packet
+    last: Packet
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The nodes a request passes up to where netfilter loses sight of it; `direct` tells that the second follows the first."""
+
+    outcome: Outcome
+    nodes: tuple[Stage, ...]
+    direct: bool
+
+
+RolePacket = tuple[str, Role | None, int | None, Role | None, int | None, int]
+"""protocol, source role, place of the source port among the way's (null: the client's), destination, its port, mark"""
+RoleStage = tuple[Role, RolePacket, RolePacket]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What alike ways have in common: their paths, in which servers, sources and inputs are roles."""
 
     paths: tuple[Path, ...]
     missing: Mapping[str, Text]
     """Input as the paths name it -> its text with roles for names."""
+    stages: tuple[tuple[Outcome, tuple[RoleStage, ...], bool], ...] | None = None
+    """For each path the nodes its request passes; null where a packet cannot be told by roles."""
 
 
 def verdict_of(world: World, source: Source, target: Target) -> Verdict:
@@ -114,6 +139,54 @@ class SharedWalks:
                 known = trace(self.world, source, target).verdict
             self._known[key] = known
         return known
+
+    def stages(self, source: Source, target: Target) -> tuple[Stages, ...]:
+        """What each path of the connection does on the nodes of its request, as conntrack there would record it."""
+        try:
+            found = []
+            for way in self.ways.of(source, target):
+                kind = self._by_number[self._kind(way)]
+                if kind is None or kind.stages is None:
+                    raise Unlike("packets that cannot be told by roles")
+                for outcome, stages, direct in kind.stages:
+                    nodes = tuple(
+                        Stage(self._name(way, node), self._packet(way, first), self._packet(way, last))
+                        for node, first, last in stages
+                    )
+                    found.append(Stages(outcome, nodes, direct))
+            return tuple(dict.fromkeys(found))
+        except Unlike:
+            return tuple(dict.fromkeys(stages_of(path) for path in trace(self.world, source, target).paths))
+
+    def _packet(self, way: Way, packet: RolePacket) -> Packet:
+        protocol, src, sport, dst, dport, mark = packet
+        return Packet(
+            protocol, self._name(way, src) if src else "", CLIENT_PORT if sport is None else way.ports[sport],
+            self._name(way, dst) if dst else "", CLIENT_PORT if dport is None else way.ports[dport], mark,
+        )  # fmt: skip
+
+    def _stages(
+        self, way: Way, paths: tuple[Path, ...], names: Mapping[Role, str]
+    ) -> tuple[tuple[Outcome, tuple[RoleStage, ...], bool], ...] | None:
+        """The stages of some paths in roles."""
+
+        def role(packet: Packet) -> RolePacket:
+            ports = [None if port == CLIENT_PORT else way.ports.index(port) for port in (packet.sport, packet.dport)]
+            addresses = (self._address(packet.src, names), self._address(packet.dst, names))
+            return (packet.protocol, addresses[0], ports[0], addresses[1], ports[1], packet.mark)
+
+        found = []
+        try:
+            for path in paths:
+                told = stages_of(path)
+                nodes = tuple(
+                    (("node", way.nodes.index(stage.node), 0), role(stage.first), role(stage.last))
+                    for stage in told.nodes
+                )
+                found.append((told.outcome, nodes, told.direct))
+        except (ValueError, Unlike):
+            return None
+        return tuple(found)
 
     def _shared(self, source: Source, target: Target) -> Verdict:
         groups: dict[int, list[Way]] = {}
@@ -218,7 +291,7 @@ class SharedWalks:
                     values={},
                 )
             )
-        return Kind(tuple(kept), missing)
+        return Kind(tuple(kept), missing, self._stages(way, paths, names))
 
     def _server(self, server: str, roles: Mapping[str, Role]) -> Role | None:
         if not server:
@@ -311,6 +384,20 @@ class SharedWalks:
             captures = self.world.snapshot["captures"]
             found = self._captures[node] = frozenset(captures[captures["node"] == node]["file"].astype(str))
         return found
+
+
+def stages_of(path: Path) -> Stages:
+    """The nodes that a path's request passes, read off its steps."""
+    nodes: list[Stage] = []
+    places: list[int] = []
+    for place, hop in enumerate(path.hops):
+        if hop.direction != "request" or not hop.place.startswith("node:") or not hop.steps:
+            continue
+        if any(step.slug == "ipvs-untracked" for step in hop.steps):
+            break  # vs.conntrack=0: netfilter does not know the connection from here on
+        nodes.append(Stage(hop.place.removeprefix("node:"), hop.steps[0].packet, hop.steps[-1].packet))
+        places.append(place)
+    return Stages(path.outcome, tuple(nodes), len(nodes) > 1 and places[1] == places[0] + 1)
 
 
 def _read(names: tuple[str, ...]) -> tuple[tuple[int, Role], ...]:

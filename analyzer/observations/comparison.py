@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding import Matrix, Source, Target, World, trace
+from analyzer.forwarding import Matrix, Source, Target, World
 from analyzer.observations.counters import signs
 from analyzer.observations.expect import Expected, Key, Server, expected
 from analyzer.observations.flows import EVIDENCE, OUTSIDE, Flow, Flows, flows
@@ -62,7 +62,7 @@ class _Comparison:
             self.not_compared += 1
             return unseen
         self.walks += 1
-        paths = expected(self.world, trace(self.world, source, target))
+        paths = expected(self.world, source, target)
         judged = list(self.judged(source, target, paths))
         against = [(flow, one) for flow, one in judged if one.opinion == "contradicts"]
         agreeing = [(flow, one) for flow, one in judged if one.opinion == "agrees"]
@@ -124,8 +124,8 @@ class _Comparison:
             if self.walks >= MAX_WALKS:
                 return NOTHING
             self.walks += 1
-            exact = trace(self.world, Source("external", client), target)
-            begun = tuple(path for path in expected(self.world, exact) if path.first.key == key)
+            exact = expected(self.world, Source("external", client), target)
+            begun = tuple(path for path in exact if path.first.key == key)
             if judge(flow, begun, self.exists).opinion != verdict.opinion:
                 return NOTHING
         return verdict

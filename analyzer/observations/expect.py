@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyzer.forwarding import Outcome, Packet, Path, Trace, World
-from analyzer.forwarding.addresses import family_of
+from analyzer.forwarding import Outcome, Packet, Source, Target, World
+from analyzer.forwarding.shared import Stages, shared_walks
 
 Server = tuple[str, int]
 Key = tuple[str, str, str, int]
@@ -39,33 +39,16 @@ class Expected:
     second: Leg | None
 
 
-def expected(world: World, trace: Trace) -> tuple[Expected, ...]:
-    """The paths of a trace that leave an entry at their first node."""
-    found = (_path(world, path) for path in trace.paths)
+def expected(world: World, source: Source, target: Target) -> tuple[Expected, ...]:
+    """The paths of a connection that leave an entry at their first node."""
+    found = (_path(one) for one in shared_walks(world).stages(source, target))
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 
-def _path(world: World, path: Path) -> Expected | None:
-    legs: list[Leg] = []
-    places: list[int] = []
-    for place, hop in enumerate(path.hops):
-        if hop.direction != "request" or not hop.place.startswith("node:") or not hop.steps:
-            continue
-        if any(step.slug == "ipvs-untracked" for step in hop.steps):
-            break  # vs.conntrack=0: netfilter does not know the connection from here on
-        first, last = hop.steps[0].packet, hop.steps[-1].packet
-        servers = {(last.dst, last.dport)}
-        if (first.dst, first.dport) != (last.dst, last.dport):
-            servers |= {(address, last.dport) for address in _also(world, path, last.dst)}
-        legs.append(Leg(hop.place.removeprefix("node:"), first, frozenset(servers), last.src))
-        places.append(place)
+def _path(stages: Stages) -> Expected | None:
+    legs = [
+        Leg(one.node, one.first, frozenset({(one.last.dst, one.last.dport)}), one.last.src) for one in stages.nodes[:2]
+    ]
     if not legs:
         return None
-    direct = len(legs) > 1 and places[1] == places[0] + 1  # no load balancer in between
-    return Expected(path.outcome, legs[0], legs[1] if direct else None)
-
-
-def _also(world: World, path: Path, address: str) -> set[str]:
-    """Addresses of the real servers that share this path's walk, in the family of the one that was walked."""
-    pods = (world.pods.get(name.removeprefix("pod:")) for name in path.also)
-    return {pod.ip(family_of(address)) for pod in pods if pod is not None} - {""}
+    return Expected(stages.outcome, legs[0], legs[1] if stages.direct else None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analyzer.bundle import open_bundle
 from analyzer.forwarding import Source, Target, World, build_world, matrix, trace, verdict_of
-from analyzer.forwarding.shared import SharedWalks, shared_walks
+from analyzer.forwarding.shared import SharedWalks, shared_walks, stages_of
 from analyzer.snapshot import load
 from bench import make_cluster
 from tests import lab
@@ -58,9 +58,15 @@ def test_random_cells_of_random_bundles(
 
 @pytest.mark.parametrize("case", lab.CASES[::3])
 def test_every_cell_of_a_recorded_cluster(case: str) -> None:
+    """The verdict, and what each node of the request does (up to the servers that one walk stands for)."""
     with open_bundle(lab.bundle(case)) as bundle:
         world = build_world(load(bundle))
-        same(world, matrix(world, listeners=True).cells)
+        cells = matrix(world, listeners=True).cells
+        shared = same(world, cells)
+        for cell in cells:
+            assert set(shared.stages(*cell)) == {stages_of(path) for path in trace(world, *cell).paths}, tuple(
+                map(str, cell)
+            )
 
 
 @settings(max_examples=10, deadline=None, derandomize=True, phases=GENERATE)
