@@ -24,7 +24,7 @@ from analyzer.whatif.edits import Resync
 
 State = Literal["solves", "partly", "open", "no", "not-simulated"]
 """open: what becomes of the cells cannot be told from the bundle."""
-BUDGET = 120_000
+BUDGET = 60_000
 """Node states times Services that may be computed anew; beyond, remedies are shown as not simulated."""
 MAX_CELLS = 3_000
 """Cells of the rest of the matrix compared for one remedy."""
