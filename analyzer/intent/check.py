@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analyzer.errors import UsageError
 from analyzer.forwarding import Source, Target, Vantage, Verdict, World, parse_source, parse_target, verdict_of
+from analyzer.forwarding.balancers import LABEL
 from analyzer.forwarding.matrix import vantages
 from analyzer.intent.model import Cell, Intent, Result, Standing, Statement
 from analyzer.snapshot.objects import Service
@@ -110,5 +111,5 @@ def _of_service(kind: str, service: Service, world: World) -> Iterator[tuple[int
 
 def _hidden(service: Service, world: World) -> Iterator[str]:
     """The address of a load balancer that is published by name only."""
-    wanted = service.labels.get("service.k8s.alibaba/loadbalancer-id")
+    wanted = service.labels.get(LABEL)
     yield from (address for address, one in world.load_balancers.items() if wanted and one.id == wanted)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from analyzer.bundle import open_bundle
 from analyzer.forwarding import Source, Target, World, build_world, matrix, trace, verdict_of
 from analyzer.forwarding.shared import SharedWalks, shared_walks, stages_of
+from analyzer.forwarding.state import NodeState, is_read_sysctl
 from analyzer.snapshot import load
 from bench import make_cluster
 from tests import lab
@@ -83,6 +84,21 @@ def test_with_captures_missing_and_lines_lost(name: str, dropped: list[tuple[str
     world = cases.world(files)
     chosen = data.draw(st.lists(st.sampled_from(cells(name)), min_size=30, max_size=60, unique=True))
     same(world, [cell for cell in chosen if present(world, cell[0])])
+
+
+@pytest.mark.parametrize("case", lab.CASES[::6])
+def test_a_walk_asks_only_for_sysctls_that_tell_nodes_apart(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is not among them could differ between two nodes that count as alike."""
+    asked: set[str] = set()
+    plain, there = NodeState.sysctl, NodeState.has_sysctl
+    monkeypatch.setattr(NodeState, "sysctl", lambda state, key, default: asked.add(key) or plain(state, key, default))
+    monkeypatch.setattr(NodeState, "has_sysctl", lambda state, key: asked.add(key) or there(state, key))
+    with open_bundle(lab.bundle(case)) as bundle:
+        world = build_world(load(bundle))
+        for cell in list(matrix(world).cells)[::3]:
+            trace(world, *cell)
+    assert len(asked) > 3
+    assert not {key for key in asked if not is_read_sysctl(key)}
 
 
 def test_few_walks_serve_many_cells(tmp_path: Path) -> None:
