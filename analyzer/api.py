@@ -211,6 +211,7 @@ def analyze(
     policy: Policy | None = None,
     today: dt.date | None = None,
     symptoms: Sequence[str] = (),
+    simulate: bool = True,
 ) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
@@ -218,6 +219,7 @@ def analyze(
         intent: statements to check; one that is violated is a finding (INTENT-001).
         policy: other severities, and findings that are accepted for a while.
         symptoms: connections that somebody reported, as text; the findings that explain them come first.
+        simulate: try the fixes out; without it they stand in the order of the finding.
         today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
@@ -229,7 +231,7 @@ def analyze(
     from analyzer.intent import check
     from analyzer.intent.findings import intent_findings
     from analyzer.observations import Observations, observe
-    from analyzer.remedies import Prover, proven_remedies
+    from analyzer.remedies import Proof, Prover, Remedy, proven_remedies, remedies_for
     from analyzer.report.analysis import Analysis
 
     world = build_world(snapshot)
@@ -247,7 +249,14 @@ def analyze(
     told, reported = with_symptoms(findings, [read_symptom(one, world) for one in symptoms], world)
     findings = told
     prover = Prover(snapshot, world, findings.findings)
-    proven = {(one.rule, one.about): proven_remedies(one, snapshot, world, prover) for one in findings.findings}
-    remedies = {key: tuple(one.remedy for one in found) for key, found in proven.items()}
-    proofs = {(*key, one.remedy.card): one.proof for key, found in proven.items() for one in found}
+    remedies: dict[tuple[str, str], tuple[Remedy, ...]] = {}
+    proofs: dict[tuple[str, str, str], Proof] = {}
+    for one in findings.findings:
+        key = (one.rule, one.about)
+        if simulate:
+            proven = proven_remedies(one, snapshot, world, prover)
+            remedies[key] = tuple(fix.remedy for fix in proven)
+            proofs |= {(*key, fix.remedy.card): fix.proof for fix in proven}
+        else:
+            remedies[key] = remedies_for(one, snapshot, world)
     return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)

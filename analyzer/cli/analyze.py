@@ -22,6 +22,8 @@ def run(
     intent: Path | None = None,
     policy: Path | None = None,
     symptoms: Sequence[str] = (),
+    *,
+    simulate: bool = True,
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
@@ -37,7 +39,7 @@ def run(
         snapshot = captured
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
-        analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms)
+        analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:

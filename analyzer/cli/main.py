@@ -112,6 +112,9 @@ def analyze(
             help="What somebody saw (repeatable), e.g. 'from node:N to 192.168.1.200:443 refused'; it comes first."
         ),
     ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
+    ] = True,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -132,6 +135,7 @@ def analyze(
             intent,
             policy,
             symptom or (),
+            simulate=simulate,
         )  # fmt: skip
     )
 

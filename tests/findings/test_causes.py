@@ -32,7 +32,7 @@ CLIENT = "pod:default/centos-5d8f9c7b44-ccccc"
 )  # fmt: skip
 def test_findings_of_one_cause_are_one_incident(case: str, causes: list[tuple[str, str, str, int]]) -> None:
     with api.opened(lab.bundle(case)) as snapshot:
-        analysis = api.analyze(snapshot)
+        analysis = api.analyze(snapshot, simulate=False)
     got = sorted((one.kind, one.about, one.owner, len(one.findings)) for one in analysis.incidents)
     assert got == sorted(causes)
     for one in analysis.incidents:
@@ -44,14 +44,14 @@ def test_findings_of_one_cause_are_one_incident(case: str, causes: list[tuple[st
 
 def test_faults_of_kube_proxy_are_one_incident_over_nodes() -> None:
     with api.opened(lab.bundle("1.28.3-terway-fault")) as snapshot:
-        first = api.analyze(snapshot).incidents[0]
+        first = api.analyze(snapshot, simulate=False).incidents[0]
     assert (first.kind, first.owner, len(first.nodes)) == ("node-state", "kube-proxy", 3)
     assert {rule for rule, _ in first.findings} == {"DRIFT-001", "DRIFT-003", "DRIFT-005"}
 
 
 def test_a_cell_that_several_findings_explain_counts_once() -> None:
     with api.opened(lab.bundle("1.28.3-terway-fault")) as snapshot:
-        analysis = api.analyze(snapshot)
+        analysis = api.analyze(snapshot, simulate=False)
     found = [one for one in analysis.findings.findings if one.rule.startswith("DRIFT")]
     (incident,) = incidents(found)
     assert incident.cells < sum(len(one.cells) for one in found)
@@ -96,7 +96,7 @@ def test_a_symptom_without_client_or_address_is_refused(text: str) -> None:
 def test_the_finding_that_explains_a_symptom_comes_first(tmp_path: Path) -> None:
     case = str(lab.bundle("1.28.3-terway-local"))
     said = "from node:cn-hongkong.10.0.0.171 to 10.0.4.141:30745 timeout <script>"
-    got = run("analyze", case, "-f", "json", "-f", "html", "-o", str(tmp_path), "--symptom", said)
+    got = run("analyze", case, "-f", "json", "-f", "html", "-o", str(tmp_path), "--symptom", said, "--no-simulate")
     assert got.stdout.startswith(
         "Reported: node:cn-hongkong.10.0.0.171 to 10.0.4.141:30745/tcp timeout. The captured state says the same"
     )

@@ -34,7 +34,7 @@ def captured(case: str) -> Snapshot:
         return load(bundle)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=14, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
 @given(st.sampled_from(CASES), st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4), st.data())
 def test_any_sequence_of_changes(case: str, words: list[str], data: st.DataObject) -> None:
     snapshot = captured(case)
