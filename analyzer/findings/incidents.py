@@ -32,8 +32,12 @@ CAUSES: Mapping[str, tuple[Kind, Owner]] = {
     **dict.fromkeys((f"DRIFT-00{number}" for number in range(1, 10)), ("node-state", "kube-proxy")),
     "MODE-004": ("node-state", "kube-proxy"),
     "SVC-001": ("no-endpoint", "application"),
-    **dict.fromkeys(("LB-001", "LB-005"), ("listener", "load-balancer")),
-    **dict.fromkeys(("SYS-001", "SYS-002", "SYS-003", "SYS-004", "REACH-014", "NODE-003"), ("node-setting", "nodes")),
+    **dict.fromkeys(("LB-001", "LB-005", "LB-006", "LB-009", "LB-010"), ("listener", "load-balancer")),
+    **dict.fromkeys(
+        ("SYS-001", "SYS-002", "SYS-003", "SYS-004", "SYS-005", "REACH-014", "NODE-003", "MODE-005"), ("node-setting", "nodes")
+    ),
+    **dict.fromkeys(("SVC-004", "SVC-008", "REACH-018"), ("other", "cluster")),
+    **dict.fromkeys(("REACH-017", "REACH-019"), ("other", "kube-proxy")),
     **dict.fromkeys(("NODE-001", "NODE-002", "SVC-006"), ("own-address", "cluster")),
 }  # fmt: skip
 """Rule -> what kind of cause it shows, and whose that is. Of all others the cause is the finding itself."""

@@ -10,7 +10,7 @@ from functools import cache
 
 import analyzer.findings.rules as package
 from analyzer.findings.context import Context
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, Severity
 
 Check = Callable[[Context], Iterable[Finding]]
 
@@ -19,25 +19,35 @@ Check = Callable[[Context], Iterable[Finding]]
 class Rule:
     """A rule: `needs` are captures (of a node) or tables of objects without which it cannot decide.
 
-    `order` runs late rules (those that look at what others explained) last.
+    `severities` are those its findings can have, `fixes` the cards they can name (a finding names those that fit it, in the
+    order to consider). `order` runs late rules (those that look at what others explained) last.
     """
 
     id: str
     needs: tuple[str, ...]
     check: Check
+    severities: tuple[Severity, ...]
+    fixes: tuple[str, ...]
     order: int = 0
 
 
 _RULES: dict[str, Rule] = {}
 
 
-def rule(rule_id: str, *, needs: tuple[str, ...] = (), order: int = 0) -> Callable[[Check], Check]:
+def rule(
+    rule_id: str,
+    *,
+    needs: tuple[str, ...] = (),
+    severities: tuple[Severity, ...],
+    fixes: tuple[str, ...],
+    order: int = 0,
+) -> Callable[[Check], Check]:
     """Register a rule under a stable id. Ids are never reused."""
 
     def register(check: Check) -> Check:
         if rule_id in _RULES and _RULES[rule_id].check.__module__ != check.__module__:
             raise ValueError(f"rule id {rule_id} is taken")
-        _RULES[rule_id] = Rule(rule_id, needs, check, order)
+        _RULES[rule_id] = Rule(rule_id, needs, check, severities, fixes, order)
         return check
 
     return register

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from analyzer.findings.policy import OTHER_RULES, known_ids
 from analyzer.findings.registry import Rule, rules
 from analyzer.report.messages import Messages
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "findings" / "examples"
 
 
 def rule_ids() -> tuple[str, ...]:
@@ -32,9 +36,36 @@ def rule_page(rule_id: str, messages: Messages) -> str:
     lines += [messages.template(f"finding.{rule_id}.text"), ""]
     if rule is not None:
         lines += [_why(rule), "", f"## {messages.text('rules.about')}", "", _module(rule), ""]
+    lines += _example(rule_id, messages)
     needs = ", ".join(f"`{need}`" for need in rule.needs) if rule is not None and rule.needs else "–"
     lines += [f"## {messages.text('rules.needs')}", "", messages.text("rules.needs-text", needs=needs), ""]
     return "\n".join(lines)
+
+
+def example_of(rule_id: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    """A finding of the rule as the tests see it on a recorded cluster: its values, and (place, line) of its evidence."""
+    path = EXAMPLES / f"{rule_id}.json"
+    loaded = json.loads(path.read_text("utf-8")) if path.exists() else {"values": {}, "evidence": []}
+    return loaded["values"], tuple((str(place), str(line)) for place, line in loaded["evidence"])
+
+
+def _example(rule_id: str, messages: Messages) -> list[str]:
+    values, evidence = example_of(rule_id)
+    if not values:
+        return []
+    title = messages.text(f"finding.{rule_id}.title", **values)
+    lines = [
+        f"## {messages.text('rules.example')}",
+        "",
+        f"> **{title}**",
+        ">",
+        f"> {messages.text(f'finding.{rule_id}.text', **values)}",
+        "",
+    ]
+    if evidence:
+        width = max(len(place) for place, _ in evidence)
+        lines += ["```text", *(f"{place:{width}}  {line}".rstrip() for place, line in evidence), "```", ""]
+    return lines
 
 
 def _why(rule: Rule) -> str:

@@ -17,12 +17,14 @@ from analyzer.kubeproxy import ProxyNode
 from analyzer.snapshot.model import Fact, Snapshot
 from analyzer.snapshot.objects import flag, mapping, parts, records, text
 from analyzer.whatif import controller, manifests
+from analyzer.whatif.configuration import configured
 from analyzer.whatif.edits import (
     AddEndpoint,
     DeleteService,
     DrainNode,
     Edit,
     PatchService,
+    ProxyConfig,
     ProxyMode,
     PutObjects,
     PutService,
@@ -385,6 +387,15 @@ def _sysctl(outcome: Outcome, edit: Sysctl) -> None:
     outcome.snapshot = after
 
 
+def _proxy_config(outcome: Outcome, edit: ProxyConfig) -> None:
+    before = outcome.snapshot
+    after, fact = configured(before, edit.key, edit.value)
+    if fact is not None:
+        after = _with_facts(after, {node: {"masquerade": fact} for node in after.node_names})
+    modes = {node: (before.regime(node).value("proxy_mode"),) * 2 for node in after.node_names}
+    outcome.snapshot = reprogram(before, after, lambda _, proxy: proxy, modes)
+
+
 _HANDLERS: Mapping[type, Callable[[Outcome, Any], None]] = {
     PatchService: _patch,
     PutService: _put_service,
@@ -397,6 +408,7 @@ _HANDLERS: Mapping[type, Callable[[Outcome, Any], None]] = {
     ReadyPods: _ready,
     DrainNode: _drain,
     Sysctl: _sysctl,
+    ProxyConfig: _proxy_config,
     SetListener: _listener,
     Resync: _resync,
 }

@@ -90,6 +90,14 @@ class Sysctl:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyConfig:
+    """A key of kube-proxy's configuration, on every node: one of `apply.PROXY_KEYS`; an empty value is the default."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetListener:
     """A listener that somebody makes or changes by hand in the cloud console; without backends it is deleted."""
 
@@ -108,5 +116,5 @@ class Resync:
 
 Edit = (
     PatchService | PutService | DeleteService | PutObjects | Version | ProxyMode | AddEndpoint | RemoveEndpoint | ReadyPods | DrainNode
-    | Sysctl | SetListener | Resync
+    | Sysctl | ProxyConfig | SetListener | Resync
 )  # fmt: skip

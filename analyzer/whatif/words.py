@@ -13,6 +13,7 @@ drain NODE
     restart kube-proxy NODE
 listener 192.168.1.200:443/tcp=10.0.0.1:443,10.0.0.2:443            (nothing behind = deletes it)
 sysctl net.ipv4.vs.conntrack=1 NODE
+kube-proxy masqueradeAll=true       (clusterCIDR, nodePortAddresses, scheduler, excludeCIDRs, strictARP; nothing behind = default)
 patch default/web FILE
 FILE                                                                manifests, or a patch that names its object
 """
@@ -82,6 +83,9 @@ def _one(text: str, snapshot: Snapshot) -> Iterator[Edit]:
         case ("sysctl", [change, *node]) if "=" in change and len(node) < 2:
             key, _, value = change.partition("=")
             yield edits.Sysctl(key, value, *node)
+        case ("kube-proxy", [change]) if "=" in change:
+            key, _, value = change.partition("=")
+            yield edits.ProxyConfig(key, value)
         case ("patch", [service, file]):
             yield _patch(service, _documents(file))
         case _ if word.startswith("k8s=") and len(arguments) < 2:

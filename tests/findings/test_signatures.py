@@ -15,7 +15,7 @@ from analyzer.forwarding import build_world, matrix
 from analyzer.snapshot import Snapshot
 from analyzer.whatif import apply, parse_edits
 from tests import lab
-from tests.findings.test_rules import N1, N2, N3, edit, edit_json, found, node_files, only, rules, unpack
+from tests.findings.edits import N1, N2, N3, edit, edit_json, found, node_files, only, rules, unpack
 
 __all__ = ["unpack"]
 HEALTHY = [case for case in lab.CASES if not case.endswith("-fault")]

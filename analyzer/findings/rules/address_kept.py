@@ -12,7 +12,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("SVC-006", needs=("services",))
+@rule("SVC-006", needs=("services",), severities=("warning",), fixes=("F29",))
 def address_kept(context: Context) -> Iterator[Finding]:
     """The address is captured by the nodes for good, whoever has it now."""
     for service in context.services.values():
@@ -33,6 +33,7 @@ def address_kept(context: Context) -> Iterator[Finding]:
             rule="SVC-006",
             about=service.id,
             severity="warning",
+            fixes=("F29",),
             values={
                 "service": service.id, "type": service.type, "addresses": ", ".join(service.published), "count": str(len(bound)),
             },

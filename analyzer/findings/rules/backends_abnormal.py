@@ -15,7 +15,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import evidence_of, number, records, text
 
 
-@rule("LB-005", needs=("cloud",))
+@rule("LB-005", needs=("cloud",), severities=("critical", "warning"), fixes=("F15",))
 def backends_abnormal(context: Context) -> Iterator[Finding]:
     """Clients outside reach fewer backends than there are, or none."""
     grouped: dict[tuple[str, int], list[dict[str, object]]] = defaultdict(list)

@@ -17,7 +17,7 @@ from analyzer.snapshot.regime import minor_version
 KEY = "net.ipv4.vs.conn_reuse_mode"
 
 
-@rule("SYS-002", needs=("sysctl", "uname"))
+@rule("SYS-002", needs=("sysctl", "uname"), severities=("warning",), fixes=("F31",))
 def conn_reuse_mode(context: Context) -> Iterator[Finding]:
     """One second of delay whenever a busy client uses a port again."""
     frame = context.snapshot["sysctls"]
@@ -33,6 +33,7 @@ def conn_reuse_mode(context: Context) -> Iterator[Finding]:
             rule="SYS-002",
             about="cluster",
             severity="warning",
+            fixes=("F31",),
             values={"nodes": ", ".join(members[:6]), "count": str(len(members))},
             evidence=context.evidence(None, *where),
             nodes=tuple(members),

@@ -17,7 +17,7 @@ COUNT, MAX = "net.netfilter.nf_conntrack_count", "net.netfilter.nf_conntrack_max
 NEARLY, FULL = 0.90, 0.98
 
 
-@rule("SYS-004", needs=("sysctl",))
+@rule("SYS-004", needs=("sysctl",), severities=("critical", "warning"), fixes=("F27",))
 def conntrack_full(context: Context) -> Iterator[Finding]:
     """New connections are dropped at random, of all clients and to all addresses."""
     for node in context.snapshot.node_names:
@@ -33,6 +33,7 @@ def conntrack_full(context: Context) -> Iterator[Finding]:
             rule="SYS-004",
             about=node,
             severity="critical" if share >= FULL else "warning",
+            fixes=("F27",),
             values={"node": node, "percent": str(round(share * 100)), "entries": values[0], "limit": values[1]},
             evidence=context.evidence(None, *(evidence_of(rows[key], node) for key in (COUNT, MAX))),
             nodes=(node,),

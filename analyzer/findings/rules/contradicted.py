@@ -9,7 +9,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("OBS-001", needs=("conntrack",))
+@rule("OBS-001", needs=("conntrack",), severities=("notice",), fixes=())
 def contradicted(context: Context) -> Iterator[Finding]:
     """The captures do not fit together (taken at different times), an application is silent, or the model lacks something."""
     seen = context.observations

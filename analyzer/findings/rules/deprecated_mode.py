@@ -14,7 +14,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.regime import minor_version
 
 
-@rule("MODE-003")
+@rule("MODE-003", severities=("notice",), fixes=("F10",))
 def deprecated_mode(context: Context) -> Iterator[Finding]:
     """Nothing is broken; the next upgrades need a plan."""
     members = []

@@ -14,7 +14,7 @@ from analyzer.findings.registry import rule
 from analyzer.forwarding.addresses import contains
 
 
-@rule("SVC-004", needs=("services",))
+@rule("SVC-004", needs=("services",), severities=("critical", "warning"), fixes=("F26", "F1"))
 def detector_covers_services(context: Context) -> Iterator[Finding]:
     """Node processes time out on ClusterIPs whenever the endpoint is on another node."""
     addresses = [ip for service in context.services.values() for ip in service.cluster_ips]
@@ -50,7 +50,7 @@ def detector_covers_services(context: Context) -> Iterator[Finding]:
             nodes=tuple(members),
             vantages=names(cells),
             targets=tuple(dict.fromkeys(str(cell.row.target) for cell in cells)),
-            fixes=("F1",) if not cells else (),
+            fixes=("F26", "F1"),
             example=example,
             cells=keys(cells),
         )

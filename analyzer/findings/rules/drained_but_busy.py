@@ -14,7 +14,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import evidence_of, number, records, text
 
 
-@rule("SYS-003", needs=("sysctl", "ipvsadm", "endpoints"))
+@rule("SYS-003", needs=("sysctl", "ipvsadm", "endpoints"), severities=("notice",), fixes=("F31",))
 def drained_but_busy(context: Context) -> Iterator[Finding]:
     """A pod that is gone still gets packets: connections hang, or no route to host."""
     frame = context.snapshot["sysctls"]
@@ -36,6 +36,7 @@ def drained_but_busy(context: Context) -> Iterator[Finding]:
             rule="SYS-003",
             about=node,
             severity="notice",
+            fixes=("F31",),
             values={
                 "node": node, "count": str(len(busy)), "connections": str(sum(waiting for _, waiting in busy)),
                 "servers": ", ".join(f"{text(row['address'])}:{number(row['port'])}" for row, _ in busy[:4]),

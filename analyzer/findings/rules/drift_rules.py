@@ -75,21 +75,21 @@ def finding_of(
     )
 
 
-@rule("DRIFT-001", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-001", needs=("ipvsadm", "services", "endpoints"), severities=("warning",), fixes=("F16",))
 def stale(context: Context) -> Iterator[Finding]:
     """A real server that is no endpoint any more: every n-th connection goes nowhere."""
     for about, group in grouped(context, "real-server-stale"):
         yield finding_of(context, "DRIFT-001", about, group, "warning", ("F16",))
 
 
-@rule("DRIFT-002", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-002", needs=("ipvsadm", "services", "endpoints"), severities=("warning",), fixes=("F16",))
 def missing(context: Context) -> Iterator[Finding]:
     """A ready endpoint that the virtual server lacks."""
     for about, group in grouped(context, "real-server-missing"):
         yield finding_of(context, "DRIFT-002", about, group, "warning", ("F16",))
 
 
-@rule("DRIFT-003", needs=("ip-addr", "services"))
+@rule("DRIFT-003", needs=("ip-addr", "services"), severities=("warning",), fixes=("F16",))
 def vip_missing(context: Context) -> Iterator[Finding]:
     """A VIP that kube-proxy should have bound; pods of the node send its packets into the network."""
     absent = {(one.node, one.service) for one in context.drift if one.kind == "virtual-server-missing"}
@@ -99,28 +99,28 @@ def vip_missing(context: Context) -> Iterator[Finding]:
             yield finding_of(context, "DRIFT-003", about, alone, "warning", ("F16",))
 
 
-@rule("DRIFT-004", needs=("ip-addr", "services"))
+@rule("DRIFT-004", needs=("ip-addr", "services"), severities=("warning",), fixes=("F16",))
 def vip_left_over(context: Context) -> Iterator[Finding]:
     """An address on kube-ipvs0 that no Service publishes: it captures what is sent to its real owner."""
     for about, group in grouped(context, "vip-left-over"):
         yield finding_of(context, "DRIFT-004", about, group, "warning", ("F16",), "S22")
 
 
-@rule("DRIFT-005", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-005", needs=("ipvsadm", "services", "endpoints"), severities=("critical",), fixes=("F16",))
 def server_missing(context: Context) -> Iterator[Finding]:
     """A virtual server that the node lacks: kube-proxy there does not know the Service, or somebody deleted it."""
     for about, group in grouped(context, "virtual-server-missing"):
         yield finding_of(context, "DRIFT-005", about, group, "critical", ("F16",))
 
 
-@rule("DRIFT-006", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-006", needs=("ipvsadm", "services", "endpoints"), severities=("notice",), fixes=("F16",))
 def server_extra(context: Context) -> Iterator[Finding]:
     """A virtual server that no Service asks for: left over, or another program's."""
     for about, group in grouped(context, "virtual-server-extra"):
         yield finding_of(context, "DRIFT-006", about, group, "notice", ("F16",), "S22")
 
 
-@rule("DRIFT-007", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-007", needs=("ipvsadm", "services", "endpoints"), severities=("warning",), fixes=("F16",))
 def weight_zero(context: Context) -> Iterator[Finding]:
     """A ready endpoint with weight 0 gets no new connections (kubernetes#92019, #108319; reset at start from 1.26)."""
     for about, group in grouped(context, "real-server-weight-0"):

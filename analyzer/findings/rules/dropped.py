@@ -12,7 +12,7 @@ from analyzer.findings.registry import rule
 BY_RULE = frozenset({"dropped", "reply-dropped", "rejected", "ipvs-filter-reject"})
 
 
-@rule("REACH-014", needs=("iptables", "services"), order=50)
+@rule("REACH-014", needs=("iptables", "services"), order=50, severities=("warning",), fixes=("F15",))
 def dropped(context: Context) -> Iterator[Finding]:
     """Source ranges, host firewalls, a DROP policy, a filter that lacks an exception: named with the rule's own line."""
     groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)

@@ -10,7 +10,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("REACH-012", needs=("sockets", "ip-addr", "services"))
+@rule("REACH-012", needs=("sockets", "ip-addr", "services"), severities=("info",), fixes=("F11",))
 def exposed_sockets(context: Context) -> Iterator[Finding]:
     """kubernetes#72236: sshd of the node answers on a ClusterIP's port 22, from pods too. Fixed in 1.26."""
     affected: list[str] = []

@@ -16,7 +16,7 @@ from analyzer.snapshot.objects import evidence_of, records, text
 MODES = ("ipvs", "iptables", "nftables")
 
 
-@rule("MODE-004", needs=("proxy_configs",))
+@rule("MODE-004", needs=("proxy_configs",), severities=("warning",), fixes=("F16",))
 def fallen_back(context: Context) -> Iterator[Finding]:
     """What the configuration says is not what the nodes do."""
     rows = [row for row in records(context.snapshot["proxy_configs"]) if isinstance(row["mode"], str)]

@@ -10,7 +10,7 @@ from analyzer.findings.registry import rule
 from analyzer.findings.rules.drift_rules import finding_of, grouped
 
 
-@rule("DRIFT-008", needs=("ipvsadm", "services", "endpoints"))
+@rule("DRIFT-008", needs=("ipvsadm", "services", "endpoints"), severities=("warning", "notice"), fixes=("F16",))
 def flags_differ(context: Context) -> Iterator[Finding]:
     """Without the persistence a session's next connection goes elsewhere; another scheduler only spreads differently."""
     for about, group in grouped(context, "flags-differ"):

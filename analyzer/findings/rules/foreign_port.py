@@ -12,7 +12,12 @@ from analyzer.findings.registry import rule
 AT_THE_NODE = frozenset({"ipvs-filter-reject", "vip-port-not-served", "rejected"})
 
 
-@rule("REACH-001", needs=("services", "cloud"))
+@rule(
+    "REACH-001",
+    needs=("services", "cloud"),
+    severities=("warning",),
+    fixes=("F1", "F2", "F3", "F3b", "F4", "F9", "F10"),
+)
 def foreign_port(context: Context) -> Iterator[Finding]:
     """The case this project began with: the address is local to every node, the port is nobody's, the node refuses."""
     for row in context.matrix.targets:

@@ -9,7 +9,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("SVC-002", needs=("services", "endpoints"))
+@rule("SVC-002", needs=("services", "endpoints"), severities=("warning", "info"), fixes=("F7", "F11"))
 def internal_policy(context: Context) -> Iterator[Finding]:
     """By design refused where no endpoint is; up to 1.23 the policy reaches the NodePort and the load balancer too."""
     for service in context.snapshot.objects.services:

@@ -14,7 +14,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.regime import minor_version
 
 
-@rule("SVC-005", needs=("services", "endpoints"))
+@rule("SVC-005", needs=("services", "endpoints"), severities=("notice",), fixes=("F10",))
 def internal_policy_not_enforced(context: Context) -> Iterator[Finding]:
     """Traffic leaves the node although the Service says that it must not."""
     for service in context.services.values():
@@ -32,6 +32,7 @@ def internal_policy_not_enforced(context: Context) -> Iterator[Finding]:
             rule="SVC-005",
             about=service.id,
             severity="notice",
+            fixes=("F10",),
             values={"service": service.id, "nodes": ", ".join(members[:6]), "count": str(len(members))},
             evidence=context.evidence(None, service.evidence),
             nodes=tuple(members),

@@ -17,7 +17,7 @@ from analyzer.snapshot.objects import evidence_of, records, text
 ANNOUNCER = re.compile(r"metallb|kube-vip|purelb|openelb|porter-speaker", re.IGNORECASE)
 
 
-@rule("NODE-003", needs=("daemonsets", "services"))
+@rule("NODE-003", needs=("daemonsets", "services"), severities=("warning",), fixes=("F28",))
 def layer2_announcers(context: Context) -> Iterator[Finding]:
     """The address is answered by every node; with policy Local most of them have no endpoint."""
     speakers = [
@@ -40,6 +40,7 @@ def layer2_announcers(context: Context) -> Iterator[Finding]:
         rule="NODE-003",
         about="cluster",
         severity="warning",
+        fixes=("F28",),
         values={"announcer": text(speakers[0]["name"]), "count": str(len(members) or len(context.snapshot.node_names))},
         evidence=context.evidence(
             None,

@@ -9,7 +9,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("LB-001", needs=("services", "cloud"))
+@rule("LB-001", needs=("services", "cloud"), severities=("warning",), fixes=("F14", "F15"))
 def listener_missing(context: Context) -> Iterator[Finding]:
     """S14: works inside the cluster (IPVS), fails outside: nobody made the listener on a reused load balancer."""
     for service in context.snapshot.objects.services:

@@ -88,7 +88,9 @@ VIPS = frozenset({"load-balancer", "external-ip"})
 NODE_PORT = frozenset({"node-port"})
 
 
-@rule("REACH-003", needs=("services", "endpoints"))
+@rule(
+    "REACH-003", needs=("services", "endpoints"), severities=("warning",), fixes=("F1", "F6", "F5", "F7", "F3", "F11")
+)
 def vip_refused(context: Context) -> Iterator[Finding]:
     """S3: up to 1.23 the virtual server of a node without endpoint is empty, and IPVS refuses."""
     for service, lacking in _services(context):
@@ -104,7 +106,12 @@ def vip_refused(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("REACH-004", needs=("services", "endpoints"))
+@rule(
+    "REACH-004",
+    needs=("services", "endpoints"),
+    severities=("warning",),
+    fixes=("F1", "F6", "F5", "F7", "F3", "F4", "F10"),
+)
 def vip_times_out_from_host(context: Context) -> Iterator[Finding]:
     """S4: from 1.24 all endpoints are listed, but the host's packet keeps the VIP as its source and dies on the way."""
     for service, lacking in _services(context):
@@ -123,7 +130,7 @@ def vip_times_out_from_host(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("REACH-005", needs=("services", "endpoints"))
+@rule("REACH-005", needs=("services", "endpoints"), severities=("info",), fixes=())
 def vip_source_lost(context: Context) -> Iterator[Finding]:
     """S5: the CNI masquerades, so it works, and the server sees the node's address instead of the client's."""
     for service, lacking in _services(context):
@@ -138,7 +145,7 @@ def vip_source_lost(context: Context) -> Iterator[Finding]:
             )
 
 
-@rule("REACH-006", needs=("services", "endpoints"))
+@rule("REACH-006", needs=("services", "endpoints"), severities=("info",), fixes=())
 def vip_works_from_pods(context: Context) -> Iterator[Finding]:
     """S6: ordinary pods on the same node get through: their answers come back through that node."""
     for service, lacking in _services(context):
@@ -164,7 +171,7 @@ def _to_other(context: Context, service: Service, lacking: frozenset[str]) -> li
     ]
 
 
-@rule("REACH-007", needs=("services", "endpoints"))
+@rule("REACH-007", needs=("services", "endpoints"), severities=("warning",), fixes=("F8", "F5", "F7", "F12"))
 def node_port_refused(context: Context) -> Iterator[Finding]:
     """S7: NodePort of a node without endpoint, up to 1.23, from outside or another node."""
     for service, lacking in _services(context):
@@ -180,7 +187,7 @@ def node_port_refused(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("REACH-008", needs=("services", "endpoints"))
+@rule("REACH-008", needs=("services", "endpoints"), severities=("warning",), fixes=("F8", "F5", "F7", "F12"))
 def node_port_times_out(context: Context) -> Iterator[Finding]:
     """S8: from 1.24 without masquerade the backend answers the client directly, and the client does not know it."""
     for service, lacking in _services(context):
@@ -196,7 +203,7 @@ def node_port_times_out(context: Context) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-@rule("REACH-009", needs=("services", "endpoints"))
+@rule("REACH-009", needs=("services", "endpoints"), severities=("info",), fixes=())
 def node_port_source_lost(context: Context) -> Iterator[Finding]:
     """S9: flannel's masquerade makes it work; the server sees the entry node."""
     for service, lacking in _services(context):
@@ -207,7 +214,7 @@ def node_port_source_lost(context: Context) -> Iterator[Finding]:
             )
 
 
-@rule("REACH-010", needs=("services", "endpoints"))
+@rule("REACH-010", needs=("services", "endpoints"), severities=("warning",), fixes=("F5", "F7", "F11"))
 def own_node_port(context: Context) -> Iterator[Finding]:
     """S10: a node (or its pods) to its own NodePort without an endpoint."""
     for service, lacking in _services(context):

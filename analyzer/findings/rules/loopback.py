@@ -19,7 +19,7 @@ def _loops(path: Path) -> bool:
     )
 
 
-@rule("REACH-011", needs=("cloud",))
+@rule("REACH-011", needs=("cloud",), severities=("warning", "notice"), fixes=("F1", "F3c", "F13", "F6", "F9"))
 def loopback(context: Context) -> Iterator[Finding]:
     """S11: the client's address is the backend node's own, or the answer does not pass the load balancer: no connection."""
     for row in context.matrix.targets:

@@ -15,7 +15,7 @@ OBJECTS = ("nodes", "services", "endpoints", "pods")
 ESSENTIAL = frozenset({"ipvsadm", "ip-addr", "iptables", "services", "endpoints"})
 
 
-@rule("INPUT-001")
+@rule("INPUT-001", severities=("notice", "info"), fixes=("F18",))
 def missing_inputs(context: Context) -> Iterator[Finding]:
     """A capture that was not taken proves nothing; what stands in for it lowers the confidence of each verdict."""
     lacking: dict[str, list[str]] = defaultdict(list)
@@ -53,7 +53,7 @@ def missing_inputs(context: Context) -> Iterator[Finding]:
     )
 
 
-@rule("INPUT-002")
+@rule("INPUT-002", severities=("notice",), fixes=("F18",))
 def failed_captures(context: Context) -> Iterator[Finding]:
     """Error text instead of output is not an empty table."""
     captures = context.snapshot["captures"]

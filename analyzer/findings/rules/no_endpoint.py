@@ -9,7 +9,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("SVC-001", needs=("services", "endpoints"))
+@rule("SVC-001", needs=("services", "endpoints"), severities=("warning", "notice"), fixes=("F15",))
 def no_endpoint(context: Context) -> Iterator[Finding]:
     """Nothing to send a connection to: every node has an empty virtual server and refuses."""
     for service in context.snapshot.objects.services:

@@ -15,7 +15,7 @@ def _id(service: Service) -> str:
     return service.labels.get("service.k8s.alibaba/loadbalancer-id") or service.annotation("loadbalancer-id") or ""
 
 
-@rule("LB-002", needs=("services",))
+@rule("LB-002", needs=("services",), severities=("warning",), fixes=("F3b",))
 def partial_hostname(context: Context) -> Iterator[Finding]:
     """S18: binding is per address, so one Service without the annotation binds it again for all of them."""
     by_lb: dict[str, list[Service]] = defaultdict(list)

@@ -10,7 +10,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("MODE-001")
+@rule("MODE-001", severities=("warning", "info"), fixes=("F16",))
 def proxy_mode(context: Context) -> Iterator[Finding]:
     """kube-ipvs0 reasoning does not apply to such nodes; left-over state there is a fault of its own."""
     by_mode: dict[str, list[str]] = defaultdict(list)

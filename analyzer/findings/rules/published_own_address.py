@@ -17,7 +17,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.regime import minor_version
 
 
-@rule("NODE-001", needs=("ip-addr", "services"))
+@rule("NODE-001", needs=("ip-addr", "services"), severities=("warning", "notice"), fixes=("F11",))
 def published_own_address(context: Context) -> Iterator[Finding]:
     """A node whose own address is a VIP as well: releases disagree about who gets the packets."""
     held: dict[str, list[tuple[str, Evidence]]] = defaultdict(list)

@@ -14,7 +14,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("SVC-003", needs=("services",))
+@rule("SVC-003", needs=("services",), severities=("warning",), fixes=("F2",))
 def same_listener(context: Context) -> Iterator[Finding]:
     """The wrong backend answers, at random after each sync."""
     claimed: dict[tuple[str, int, str], list[str]] = defaultdict(list)

@@ -14,7 +14,7 @@ from analyzer.findings.rules.drift_rules import finding_of
 _BEHIND = ("virtual-server-missing", "real-server-missing", "real-server-stale", "vip-missing")
 
 
-@rule("DRIFT-009", needs=("ipset", "services", "endpoints"))
+@rule("DRIFT-009", needs=("ipset", "services", "endpoints"), severities=("warning", "notice"), fixes=("F16",))
 def set_members(context: Context) -> Iterator[Finding]:
     """Missing members change what rules do with a Service: no masquerade, or refused; extra ones let packets through.
 

@@ -43,7 +43,7 @@ def _finding(
     )
 
 
-@rule("LB-003", needs=("services", "ip-addr"))
+@rule("LB-003", needs=("services", "ip-addr"), severities=("warning",), fixes=("F1", "F3", "F4"))
 def proxy_protocol(context: Context) -> Iterator[Finding]:
     """TCP connects, then the server reports a broken header or closes."""
     frame = context.snapshot["lb_listeners"]
@@ -61,7 +61,7 @@ def proxy_protocol(context: Context) -> Iterator[Finding]:
                     yield from _finding(context, "LB-003", "S12", service, Target(address, port.port), "PROXY", where)
 
 
-@rule("LB-004", needs=("services", "ip-addr"))
+@rule("LB-004", needs=("services", "ip-addr"), severities=("warning",), fixes=("F3", "F4", "F1"))
 def layer7_listener(context: Context) -> Iterator[Finding]:
     """wrong version number, missing headers, a redirect that does not come."""
     for service in context.services.values():

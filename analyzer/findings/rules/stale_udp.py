@@ -16,7 +16,7 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import columns
 
 
-@rule("CONN-001", needs=("conntrack", "endpoints", "services"))
+@rule("CONN-001", needs=("conntrack", "endpoints", "services"), severities=("warning",), fixes=("F30",))
 def stale_udp(context: Context) -> Iterator[Finding]:
     """Packets of long-lived UDP clients vanish although the Service has ready endpoints."""
     world, frame = context.world, context.snapshot["connections"]
@@ -37,6 +37,7 @@ def stale_udp(context: Context) -> Iterator[Finding]:
             rule="CONN-001",
             about=target,
             severity="warning",
+            fixes=("F30",),
             values={
                 "target": target, "servers": ", ".join(dict.fromkeys(server for server, _, _ in stale)),
                 "nodes": ", ".join(dict.fromkeys(node for _, node, _ in stale)), "count": str(sum(len(p) for _, _, p in stale)),

@@ -14,7 +14,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("REACH-015", needs=("services", "endpoints"), order=40)
+@rule("REACH-015", needs=("services", "endpoints"), order=40, severities=("critical",), fixes=("F16", "F1"))
 def strange_server(context: Context) -> Iterator[Finding]:
     """The connection works, and somebody else's application answers."""
     grouped: dict[str, list[Cell]] = defaultdict(list)

@@ -10,7 +10,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("REACH-099", order=90)
+@rule("REACH-099", order=90, severities=("warning", "notice"), fixes=("F1",))
 def unexplained(context: Context) -> Iterator[Finding]:
     """The walk knows the mechanism; only the advice is missing."""
     groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)

@@ -10,7 +10,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("REACH-013", needs=("services",))
+@rule("REACH-013", needs=("services",), severities=("info",), fixes=("F18",))
 def unknown_listeners(context: Context) -> Iterator[Finding]:
     """Ports that only the load balancer knows are refused from inside; which ones exist, cluster objects cannot tell."""
     for address, balancer in sorted(context.world.load_balancers.items()):

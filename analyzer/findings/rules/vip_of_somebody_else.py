@@ -12,7 +12,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("NODE-002", needs=("services", "ip-addr"))
+@rule("NODE-002", needs=("services", "ip-addr"), severities=("critical",), fixes=("F2",))
 def vip_of_somebody_else(context: Context) -> Iterator[Finding]:
     """Nodes that bind the address can no longer reach the machine that really has it."""
     world = context.world

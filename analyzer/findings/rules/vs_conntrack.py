@@ -9,7 +9,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("SYS-001", needs=("sysctl",), order=-1)
+@rule("SYS-001", needs=("sysctl",), order=-1, severities=("critical",), fixes=("F17",))
 def vs_conntrack(context: Context) -> Iterator[Finding]:
     """kube-proxy sets it to 1 when it starts; who resets it breaks all traffic that needs source translation."""
     off = [node for node in context.snapshot.node_names if context.snapshot.regime(node).value("vs_conntrack") == "0"]

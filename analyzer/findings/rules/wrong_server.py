@@ -10,7 +10,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("REACH-002", needs=("services",))
+@rule("REACH-002", needs=("services",), severities=("critical",), fixes=("F1", "F2", "F3", "F3b", "F4", "F11", "F10"))
 def wrong_server(context: Context) -> Iterator[Finding]:
     """Up to 1.25, or past KUBE-IPVS-FILTER: a wildcard socket takes the port of a bound address. A 200 is no success."""
     for row in context.matrix.targets:
