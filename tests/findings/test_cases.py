@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from analyzer import api
-from analyzer.findings import find
+from analyzer.findings import Finding, find
 from analyzer.findings.policy import known_ids
 from analyzer.findings.registry import rules
 from analyzer.forwarding import build_world, matrix
 from analyzer.remedies.registry import builders
 from analyzer.report.messages import Messages
+from analyzer.report.rule_page import EXAMPLES
 from tests import lab
 from tests.findings.cases import CASES, Case, analysed
 
