@@ -53,7 +53,7 @@ lint: $(STAMPS)/dev
 	.venv/bin/lint-imports
 
 test: $(STAMPS)/system $(STAMPS)/dev lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.
 truth: $(STAMPS)/dev
