@@ -15,6 +15,7 @@ from typing import Annotated, Never
 import typer
 
 from analyzer import __version__
+from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
 
 app = typer.Typer(
@@ -319,6 +320,7 @@ def expected(
 
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
+    guard()
     try:
         app()
     except IpvscopeError as error:
