@@ -32,7 +32,7 @@ class Target:
     seeds: Callable[[], Iterator[bytes]]
 
 
-def check(parsed: Parsed, form: Form) -> None:
+def check(parsed: Parsed, form: Form, lines: int) -> None:
     """What every parser promises, whatever it is given."""
     count = parsed.lines
     assert count.total == count.blank + count.rows + count.furniture + count.noted, count
@@ -41,7 +41,7 @@ def check(parsed: Parsed, form: Form) -> None:
     for name, frame in parsed.tables.items():
         wanted = {column.name: column.dtype for column in TABLES[name].columns}
         assert {column: str(frame[column].dtype) for column in frame.columns} == wanted
-        assert frame["line"].between(1, max(1, count.total)).all()
+        assert frame["line"].between(1, max(1, lines)).all()
     for note in parsed.notes:
         # A table with text that no UTF-8 can hold could not be written.
         f"{note.text}{note.detail}".encode()
@@ -49,19 +49,18 @@ def check(parsed: Parsed, form: Form) -> None:
 
 
 def _parser(form: Form, data: bytes) -> None:
-    check(form.parse(data, "nodes/node-a/capture.txt"), form)
+    parsed = form.parse(data, "nodes/node-a/capture.txt")
+    check(parsed, form, parsed.lines.total)
 
 
 def _member(data: bytes) -> None:
     """The way of every member: recognised, cut at its prompts, parsed. The first line is the file's name."""
     name, _, content = data.partition(b"\n")
     results = registry.parse_member(content, name.decode("utf-8", "replace")[:100])
+    lines = len(envelope.number_lines(envelope.decode(content)))
     for form, parsed in results:
-        check(parsed, form)
-    if results:
-        assert sum(parsed.lines.total for _, parsed in results) <= len(
-            envelope.number_lines(envelope.decode(content))
-        ) + len(results)
+        check(parsed, form, lines)
+    assert sum(parsed.lines.total for _, parsed in results) <= lines
 
 
 def _archive(data: bytes) -> None:
@@ -109,7 +108,9 @@ def _member_seeds() -> Iterator[bytes]:
         yield name.encode() + b"\n" + data
     for at in range(0, len(_captures()) - 3, 7):
         some = _captures()[at : at + 3]
-        yield b"session.txt\n" + b"".join(b"[root@node-a ~]# cat %s\n%s\n" % (name.encode(), data) for name, data in some)
+        yield b"session.txt\n" + b"".join(
+            b"[root@node-a ~]# cat %s\n%s\n" % (name.encode(), data) for name, data in some
+        )
 
 
 def _archive_seeds() -> Iterator[bytes]:
