@@ -15,6 +15,8 @@ from analyzer.redact.vocabulary import compounds, vocabulary
 WORD = re.compile(r"[A-Za-z0-9]+")
 GLUED = 6
 """From this length on a word is also found inside a longer one (`paymentsvc`)."""
+NUMBERED = 4
+"""And from this length between digits (`shop2`)."""
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for vowel in "aeiou")
 _DULL = re.compile(r"v[0-9]+(?:(?:alpha|beta|rc)[0-9]*)?|[0-9]+|[A-Za-z]|(?:eth|ens|enp|lo|bond|cni|tunl|veth)[0-9]+")
 _INTERFACE = re.compile(r"(?:cali|veth|lxc|eni|azv|gke|vnet|tap|tun|cni|br|docker|nic|lxdbr|if)[0-9a-f]{4,12}")
@@ -117,8 +119,14 @@ class Book:
             return self.fixed[word]
         if lower in self.words:
             return _cased(word, self.words[lower])
-        if len(word) < GLUED or lower in vocabulary():
+        if len(word) < GLUED - 1 or lower in vocabulary():
             return word
+        core = lower.strip("0123456789")
+        if core in vocabulary():
+            return word  # `37977conntrack`, where two streams met
+        if len(core) >= NUMBERED and core in self.words:
+            at = lower.index(core)
+            return word[:at] + _cased(word[at : at + len(core)], self.words[core]) + word[at + len(core) :]
         if is_opaque(word):
             return self.opaque(word)
         return self._glued(word, lower)

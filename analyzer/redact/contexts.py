@@ -25,8 +25,8 @@ _ROUTE6 = re.compile(r"(?m)^([0-9a-f]{32}) ([0-9a-f]{2}) ([0-9a-f]{32}) ([0-9a-f
 _NETSTAT = re.compile(r"(?m)^(?:tcp6|udp6)\s+[0-9]+\s+[0-9]+\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)")
 
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{3,40}-----(?:(?!-----)[A-Za-z0-9+/=\s\\>|:,.-])*(?:-----END [A-Z0-9 ]{3,40}-----)?")
-_BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/_-]{40,}={0,2}")
-_KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9]"))
+_BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/]{40,}={0,2}")
+_KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
 _SECRET = re.compile(
     r"(?i)(?<![a-z])(?:[a-z0-9_.-]*[_.-])?(?:password|passwd|passphrase|secret|token|access[_-]?key(?:[_-]?(?:id|secret))?|api[_-]?key|"

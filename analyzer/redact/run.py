@@ -81,6 +81,10 @@ class Redactor:
         for chunk in Chunks(member.read()):
             yield replaced(self.scanner, plain(chunk))
 
+    def path(self, path: str) -> str:
+        """The image of a member's path, folder by folder."""
+        return "/".join(self.scanner.text(part) for part in path.split("/"))
+
     def full_mapping(self) -> Mapping:
         """With everything replaced so far, also by earlier runs."""
         return Mapping(
@@ -112,7 +116,7 @@ def redact(source: str | os.PathLike[str], out: Path, mapping: Mapping, *, node:
             if is_binary(member.read()):
                 dropped.append(f"{member.path} (binary)")
                 continue
-            output.add(replaced(redactor.scanner, plain(member.path)), redactor.pieces(member))
+            output.add(redactor.path(member.path), redactor.pieces(member))
             members += 1
         packed = output.pack()
         survivors = verify(packed, redactor.scanner)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from analyzer.bundle import open_bundle
-from analyzer.redact.book import GLUED, Book
+from analyzer.redact.book import GLUED, NUMBERED, Book
 from analyzer.redact.scanner import Scanner, plain
 from analyzer.redact.text import Binary, Chunks
 from analyzer.redact.vocabulary import vocabulary
@@ -102,9 +102,10 @@ class Verifier:
 
     def _word(self, word: str) -> str:
         lower = word.lower()
-        if lower in vocabulary() or word in self._images:
+        core = lower.strip("0123456789")
+        if lower in vocabulary() or core in vocabulary() or word in self._images:
             return ""
-        if lower in self._words:
+        if lower in self._words or (len(core) >= NUMBERED and core in self._words):
             return "name"
         if word in self._ids:
             return "id"
