@@ -38,7 +38,10 @@ def main(arguments: list[str]) -> int:
     for bundle in bundles:
         lines, lost, new, speed = compare(bundle)
         wrong += bool(lost or new)
-        print(f"{bundle.parent.name:28} {lines:6} lines  {len(lost):3} lost {len(new):3} new  {speed:6.1f} MB/s", flush=True)
+        print(
+            f"{bundle.parent.name:28} {lines:6} lines  {len(lost):3} lost {len(new):3} new  {speed:6.1f} MB/s",
+            flush=True,
+        )
         for sign, rows in (("-", lost), ("+", new)):
             for row in rows[:5]:
                 print(f"   {sign} {row[:400]}")

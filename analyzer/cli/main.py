@@ -118,7 +118,9 @@ def analyze(
     redact: Annotated[
         bool, typer.Option("--redact", help="Analyse a redacted copy: the report holds no name of yours (see redact).")
     ] = False,
-    mapping: Annotated[Path | None, typer.Option(help="With --redact: the mapping. Default: beside the reports.")] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="With --redact: the mapping. Default: beside the reports.")
+    ] = None,
     key: Annotated[Path | None, typer.Option(help="With --redact: file with a secret, see redact.")] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.

@@ -108,7 +108,13 @@ def back(report: Path, mapping: Path, output: Path | None) -> int:
 
 @contextmanager
 def redacted(
-    bundle: Path, report: Path, mapping: Path | None, key: Path | None, node: str, messages: Messages, texts: Sequence[str]
+    bundle: Path,
+    report: Path,
+    mapping: Path | None,
+    key: Path | None,
+    node: str,
+    messages: Messages,
+    texts: Sequence[str],
 ) -> Iterator[tuple[Path, str, list[str]]]:
     """For ``analyze --redact``: a redacted copy for as long as the block runs, its node's name, and the user's texts as images.
 

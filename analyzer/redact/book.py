@@ -95,7 +95,9 @@ class Book:
         return [self._by_first[word] for word in dict.fromkeys(WORD.findall(text.lower())) if word in self._by_first]
 
     def _digest(self, kind: str, text: str, size: int = 32) -> bytes:
-        return hashlib.shake_256(b"\0".join((self._key, kind.encode(), text.encode("utf-8", "surrogatepass")))).digest(size)
+        return hashlib.shake_256(b"\0".join((self._key, kind.encode(), text.encode("utf-8", "surrogatepass")))).digest(
+            size
+        )
 
     def _pseudonym(self, kind: str, text: str) -> str:
         """Six syllables (38 bits); one more where two names meet."""
@@ -191,10 +193,30 @@ def is_opaque(word: str) -> bool:
 def _is_public(name: str) -> bool:
     """Names that every cluster has: nothing of a customer is in them."""
     words = WORD.findall(name)
-    return words[0] in _SYSTEM or name in compounds() or words[-1] in ("io", "com", "conf", "json", "yaml", "txt", "log", "local", "crt")
+    return (
+        words[0] in _SYSTEM
+        or name in compounds()
+        or words[-1] in ("io", "com", "conf", "json", "yaml", "txt", "log", "local", "crt")
+    )
 
 
-_SYSTEM = frozenset("kube kubernetes system terway coredns cilium calico flannel csi ack alibaba cloud aliyun istio metrics".split())
+_SYSTEM = frozenset(
+    (
+        "kube",
+        "kubernetes",
+        "system",
+        "terway",
+        "coredns",
+        "cilium",
+        "calico",
+        "flannel",
+        "csi",
+        "ack",
+        "alibaba",
+        "cloud",
+        "aliyun",
+    )
+)
 
 
 def _cased(like: str, image: str) -> str:

@@ -13,18 +13,25 @@ from analyzer.redact.scanner import Scanner
 Span = tuple[int, int, str]
 
 _TCP = re.compile(
-    r"(?m)^ *[0-9]+: ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} [0-9A-F]{2} ", re.ASCII
+    r"(?m)^ *[0-9]+: ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} [0-9A-F]{2} ",
+    re.ASCII,
 )
 _IP_VS = re.compile(r"(?m)^(?:(?:TCP|UDP|SCTP)|  ->)\s+([0-9A-F]{8}):[0-9A-F]{4}\s")
 _IP_VS_CONN = re.compile(
     r"(?m)^(?:TCP|UDP|SCTP|IP)\s+([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{8}) [0-9A-F]{4} ([0-9A-F]{8}) [0-9A-F]{4}\s"
 )
-_ROUTE = re.compile(r"(?m)^\S+\s+([0-9A-F]{8})\s+([0-9A-F]{8})\s+[0-9A-F]{4}\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+([0-9A-F]{8})\s")
+_ROUTE = re.compile(
+    r"(?m)^\S+\s+([0-9A-F]{8})\s+([0-9A-F]{8})\s+[0-9A-F]{4}\s+[0-9]+\s+[0-9]+\s+[0-9]+\s+([0-9A-F]{8})\s"
+)
 _INET6 = re.compile(r"(?m)^([0-9a-f]{32}) [0-9a-f]{2} ([0-9a-f]{2}) [0-9a-f]{2} [0-9a-f]{2} +\S+ *$")
 _ROUTE6 = re.compile(r"(?m)^([0-9a-f]{32}) ([0-9a-f]{2}) ([0-9a-f]{32}) ([0-9a-f]{2}) ([0-9a-f]{32}) [0-9a-f]{8} ")
-_NETSTAT = re.compile(r"(?m)^(?:tcp6|udp6)\s+[0-9]+\s+[0-9]+\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)")
+_NETSTAT = re.compile(
+    r"(?m)^(?:tcp6|udp6)\s+[0-9]+\s+[0-9]+\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)\s+([0-9a-fA-F:.%]+):(?:[0-9]+|\*)"
+)
 
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{3,40}-----(?:(?!-----)[A-Za-z0-9+/=\s\\>|:,.-])*(?:-----END [A-Z0-9 ]{3,40}-----)?")
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{3,40}-----(?:(?!-----)[A-Za-z0-9+/=\s\\>|:,.-])*(?:-----END [A-Z0-9 ]{3,40}-----)?"
+)
 _BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/]{40,}={0,2}")
 _KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
@@ -138,9 +145,11 @@ def spans(scanner: Scanner, text: str) -> list[Span]:
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _JSON_MAP = re.compile(rf'"annotations"\s*:\s*\{{((?:\s*{_STRING}\s*:\s*{_STRING}\s*,?)*)\s*\}}')
-_PAIR = re.compile(rf'("(?:[^"\\]|\\.)*")\s*:\s*("(?:[^"\\]|\\.)*")')
+_PAIR = re.compile(r'("(?:[^"\\]|\\.)*")\s*:\s*("(?:[^"\\]|\\.)*")')
 _YAML_MAP = re.compile(r"(?m)^( *)(?:- )?annotations:[ \t]*\n((?:\1[ ]+.*\n|[ \t]*\n)+)")
-_YAML_PAIR = re.compile(r"""(?m)^( +)(?:"([^"\n]+)"|'([^'\n]+)'|([^\s:'"][^\s:]*)):[ \t]+(.*(?:\n\1[ ]+.*|\n[ \t]*(?=\n))*)""")
+_YAML_PAIR = re.compile(
+    r"""(?m)^( +)(?:"([^"\n]+)"|'([^'\n]+)'|([^\s:'"][^\s:]*)):[ \t]+(.*(?:\n\1[ ]+.*|\n[ \t]*(?=\n))*)"""
+)
 _KNOWN_KEY = re.compile(
     r"(?:[a-z0-9.-]+\.)?(?:kubernetes\.io|k8s\.io|k8s\.alibaba|alibabacloud\.com|aliyun\.com|coreos\.com|projectcalico\.org|cilium\.io|"
     r"amazonaws\.com|eks\.amazonaws\.com|metallb\.universe\.tf|metallb\.io|oraclecloud\.com|tencent\.com|huawei\.com)/.+"

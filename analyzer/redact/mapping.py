@@ -42,7 +42,9 @@ def key_of(path: Path) -> bytes:
     except OSError as error:
         raise UsageError(f"the key cannot be read: {error.strerror}", where=str(path)) from None
     if len(content) < 16:
-        raise UsageError("a key needs at least 16 bytes", where=str(path), hint="e.g. head -c 32 /dev/urandom > KEYFILE")
+        raise UsageError(
+            "a key needs at least 16 bytes", where=str(path), hint="e.g. head -c 32 /dev/urandom > KEYFILE"
+        )
     return hashlib.sha256(content).digest()
 
 
@@ -62,11 +64,22 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError("this is no mapping that this version of ipvscope can read", where=str(path))
     try:
         found = Mapping(
-            bytes.fromhex(read["key"]), list(read["words"]), list(read["phrases"]), dict(read["replaced"]), dict(read["addresses"])
+            bytes.fromhex(read["key"]),
+            list(read["words"]),
+            list(read["phrases"]),
+            dict(read["replaced"]),
+            dict(read["addresses"]),
         )
     except (KeyError, TypeError, ValueError):
         raise UsageError("the mapping is damaged", where=str(path), hint="Redact the bundle again.") from None
-    texts = [*found.words, *found.phrases, *found.replaced, *found.replaced.values(), *found.addresses, *found.addresses.values()]
+    texts = [
+        *found.words,
+        *found.phrases,
+        *found.replaced,
+        *found.replaced.values(),
+        *found.addresses,
+        *found.addresses.values(),
+    ]
     if len(found.key) != 32 or not all(isinstance(text, str) for text in texts):
         raise UsageError("the mapping is damaged", where=str(path), hint="Redact the bundle again.")
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import gzip
 import os
 import shutil
 import tarfile
@@ -66,8 +66,6 @@ class Output:
         try:
             if self._mode == "w:gz":
                 # Without the time of packing: same input, same bytes.
-                import gzip
-
                 with packed.open("wb") as raw, gzip.GzipFile("", "wb", mtime=0, fileobj=raw) as file:
                     self._tar(file, "w:")
             else:
@@ -77,14 +75,14 @@ class Output:
             raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(self.path)) from None
         return packed
 
-    def _tar(self, file: IO[bytes], mode: str) -> None:
+    def _tar(self, file: IO[bytes] | gzip.GzipFile, mode: str) -> None:
         with tarfile.open(fileobj=file, mode=mode, format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
             for path in sorted(self._taken):
                 info = tarfile.TarInfo(path)
                 source = self.folder / path
                 info.size, info.mode = source.stat().st_size, 0o644
                 with source.open("rb") as content:
-                    archive.addfile(info, io.BufferedReader(content))  # type: ignore[type-var]
+                    archive.addfile(info, content)
 
     def finish(self, packed: Path) -> None:
         """Put what `pack` made where it belongs."""

@@ -28,7 +28,10 @@ _QUAD = (
     r"(?<![0-9])(?P<quad>[0-9]{1,3}(?P<sep>[._-])[0-9]{1,3}(?P=sep)[0-9]{1,3}(?P=sep)[0-9]{1,3})"
     r"(?P<arpa>\.in-addr\.arpa)?(?!(?P=sep)?[0-9])(?:/(?P<len>[0-9]{1,3}))?"
 )
-_UUID = r"(?<![0-9A-Za-z])(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{12})(?![0-9A-Za-z])"
+_UUID = (
+    r"(?<![0-9A-Za-z])(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)"
+    r"[0-9a-fA-F]{12})(?![0-9A-Za-z])"
+)
 _MAC = r"(?<![0-9A-Za-z-])(?P<mac>[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5})(?![0-9A-Za-z-])"
 _ID = (
     r"(?<![0-9A-Za-z])(?:lb|clb|slb|alb|nlb|eni|vpc|vsw|rsp|sgp|sg|acl|eip|ngw|rtb|vtb|vrt|asg|snap|disk|cen|subnet|eipalloc)"

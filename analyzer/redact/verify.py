@@ -44,7 +44,9 @@ class Verifier:
 
     def __init__(self, scanner: Scanner) -> None:
         book: Book = scanner.book
-        images = set(book.replaced.values()) | {word for image in book.replaced.values() for word in _WORDS.findall(image)}
+        images = set(book.replaced.values()) | {
+            word for image in book.replaced.values() for word in _WORDS.findall(image)
+        }
         self._images = images
         self._words = {word for word in book.words if word not in images}
         self._ids = {one for one in book.replaced if one not in images and one.lower() not in book.words}

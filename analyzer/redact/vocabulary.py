@@ -14,7 +14,18 @@ from importlib.resources.abc import Traversable
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _COMPOUND = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)+")
-_ROOMS = ("bundle", "parsers", "snapshot", "kubeproxy", "forwarding", "whatif", "observations", "findings", "intent", "remedies")
+_ROOMS = (
+    "bundle",
+    "parsers",
+    "snapshot",
+    "kubeproxy",
+    "forwarding",
+    "whatif",
+    "observations",
+    "findings",
+    "intent",
+    "remedies",
+)
 
 SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 

@@ -24,12 +24,17 @@ def picture(bundle: Path) -> list[str]:
             values = [f"{key}={_any_order(value)}" for key, value in sorted(one.values.items())]
             proof = [f"{piece.file}:{piece.line}" for piece in one.evidence]
             rows.append(("finding", one.rule, one.about, one.severity, one.situation, *one.fixes, *values))
-            rows += [("of", one.rule, one.about, *sorted(many)) for many in (one.nodes, one.services, one.vantages, one.targets, proof)]
+            rows += [
+                ("of", one.rule, one.about, *sorted(many))
+                for many in (one.nodes, one.services, one.vantages, one.targets, proof)
+            ]
         rows += [("skipped", one.rule, *one.missing) for one in found.skipped]
         for row in cells.frame().itertuples(index=False):
             rows.append(("cell", *map(_any_order, row)))
         rows += [("observed", str(one.source), str(one.target), one.status, str(one.entries)) for one in seen.cells]
-        rows += [("notes", file or "", str(count)) for file, count in snapshot["parse_notes"]["file"].value_counts().items()]
+        rows += [
+            ("notes", file or "", str(count)) for file, count in snapshot["parse_notes"]["file"].value_counts().items()
+        ]
     return ["  ".join(map(str, row)) for row in rows]
 
 
