@@ -47,8 +47,8 @@ class Book:
     def learn(self, name: str, *, named: bool = False) -> None:
         """Take a name as somebody's. `named`: it is an object's, so it is told when it has to stay."""
         own = False
-        if name.startswith("KUBE-"):
-            return  # chains and sets of kube-proxy; the hashes in them are learned apart
+        if name.startswith("KUBE-") or re.fullmatch("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", name):
+            return  # chains and sets of kube-proxy (the hashes in them are learned apart), environment variables
         for word in WORD.findall(name):
             lower = word.lower()
             if lower in self.words:

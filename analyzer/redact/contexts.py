@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from analyzer.redact.scanner import Scanner
+from analyzer.redact.text import unpacked
 
 Span = tuple[int, int, str]
 
@@ -33,6 +34,7 @@ _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{3,40}-----(?:(?!-----)[A-Za-z0-9+/=\s\\>|:,.-])*(?:-----END [A-Z0-9 ]{3,40}-----)?"
 )
 _BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/]{40,}={0,2}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{12,}={0,2}")
 _KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
 _SECRET = re.compile(
@@ -42,6 +44,10 @@ _SECRET = re.compile(
 )
 _SECRET_WORDS = ("passw", "passphrase", "secret", "token", "key", "credential", "authorization", "bearer")
 _HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[0-9.:]+|/\S*|[a-z]+")
+_ENV = re.compile(r'"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"\s*,\s*"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"')
+_ENV_BACK = re.compile(r'"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"\s*,\s*"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"')
+_ENV_YAML = re.compile(r"(?m)^ *- name: *[\"']?[A-Za-z_][A-Za-z0-9_.-]*[\"']?\n +value: *(?P<value>\S[^\n]*)$")
+_HARMLESS_VALUE = re.compile(r"true|false|[0-9]{1,9}|redacted")
 _URL_USER = re.compile(r"[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s/@:\"'\\]{1,100}(?::[^\s/@\"'\\]{1,200})?)@")
 
 
@@ -100,6 +106,14 @@ def _blobs(scanner: Scanner, text: str) -> Iterator[Span]:
             yield match.start(), match.end(), _gone(scanner, match[0])
 
 
+def _encoded(scanner: Scanner, text: str) -> Iterator[Span]:
+    """base64 of text in which something would be replaced."""
+    for match in _BASE64.finditer(text):
+        said = "" if match[0].islower() or match[0].isdigit() else unpacked(match[0])
+        if said and scanner.text(said) != said:
+            yield match.start(), match.end(), _gone(scanner, match[0])
+
+
 def _secrets(scanner: Scanner, text: str) -> Iterator[Span]:
     lower = text.lower()
     for match in _SECRET.finditer(text) if any(word in lower for word in _SECRET_WORDS) else ():
@@ -107,6 +121,14 @@ def _secrets(scanner: Scanner, text: str) -> Iterator[Span]:
             yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
     for match in _URL_USER.finditer(text) if "://" in text else ():
         yield match.start("user"), match.end("user"), _gone(scanner, match["user"])
+
+
+def _environment(scanner: Scanner, text: str) -> Iterator[Span]:
+    """Values of environment variables, in JSON and YAML."""
+    for pattern in (_ENV, _ENV_BACK, _ENV_YAML) if "value" in text else ():
+        for match in pattern.finditer(text):
+            if not _HARMLESS_VALUE.fullmatch(match["value"]):
+                yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
 
 
 def _gone(scanner: Scanner, text: str) -> str:
@@ -134,7 +156,9 @@ def spans(scanner: Scanner, text: str) -> list[Span]:
     if "tcp6" in text or "udp6" in text:
         found += _netstat(scanner, text)
     found += _blobs(scanner, text)
+    found += _encoded(scanner, text)
     found += _secrets(scanner, text)
+    found += _environment(scanner, text)
     found += _annotations(scanner, text)
     kept: list[Span] = []
     for span in sorted(found, key=lambda one: (one[0], -one[1])):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator
+from functools import lru_cache
 
 CHUNK = 4 << 20
 _LONGEST = 64 << 20
@@ -64,3 +67,18 @@ def is_binary(data: bytes) -> bool:
     odd = sum(head.count(bytes((code,))) for code in range(32) if code not in (9, 10, 11, 12, 13, 27))
     bad = head.decode("utf-8", "replace").count("\ufffd")
     return odd + bad > max(4, len(head) // 50)
+
+
+@lru_cache(maxsize=1 << 16)
+def unpacked(encoded: str) -> str:
+    """What a run of base64 says, if it says anything in ASCII.
+
+    >>> unpacked("MTAuMjAuMzAuNDE"), unpacked("LoadBalancerName")
+    ('10.20.30.41', '')
+    """
+    bare = encoded.rstrip("=")
+    try:
+        text = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+    return text if all(letter.isprintable() or letter in "\r\n\t" for letter in text) else ""

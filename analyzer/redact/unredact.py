@@ -41,7 +41,10 @@ class Unredactor:
         text, length = match["six"] or match["quad"], match["len"] or ""
         separator = match["sep"] or "."
         dotted = text.replace(separator, ".") if match["quad"] else text
-        if original := self._back_address.get(dotted + length):
+        if match.string.startswith(".in-addr.arpa", match.end()):
+            there = ".".join(reversed(dotted.split(".")))
+            return ".".join(reversed(self._back_address.get(there, there).split(".")))
+        if length and (original := self._back_address.get(dotted + length)):
             return original
         if original := self._back_address.get(dotted):
             return original.replace(".", separator) + length

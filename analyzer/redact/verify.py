@@ -7,8 +7,6 @@ what the mapping produced.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import os
 import re
@@ -18,7 +16,7 @@ from dataclasses import dataclass
 from analyzer.bundle import open_bundle
 from analyzer.redact.book import GLUED, NUMBERED, Book
 from analyzer.redact.scanner import Scanner, plain
-from analyzer.redact.text import Binary, Chunks
+from analyzer.redact.text import Binary, Chunks, unpacked
 from analyzer.redact.vocabulary import vocabulary
 
 _WORDS = re.compile(r"[A-Za-z0-9]+")
@@ -67,7 +65,7 @@ class Verifier:
         text = "\n".join(set(plain(text).split()))
         yield from self._flat(text)
         for encoded in set(_BASE64.findall(text)):
-            if decoded := _decoded(encoded):
+            if decoded := unpacked(encoded):
                 yield from (("base64", value) for _, value in self._flat(decoded))
 
     def _flat(self, text: str) -> Iterator[tuple[str, str]]:
@@ -86,6 +84,8 @@ class Verifier:
             before = text[max(0, match.start() - 2) : match.start()]
             if len(numbers) > 4 and before[-1:].isalpha():
                 numbers = numbers[1:]  # `worker1.10.0.2.77`
+            if text.startswith(".in-addr.arpa", match.end()):
+                numbers.reverse()
             if not self._is_fine(numbers, before):
                 yield "address", match[0]
         for six in {one for one in _SIXES.findall(text) if "::" in one or one.count(":") == 7}:
@@ -93,7 +93,7 @@ class Verifier:
                 packed = ipaddress.ip_address(six).packed
             except ValueError:
                 continue
-            if packed not in self._scanner.images:
+            if packed not in self._scanner.images and not self._before_port(six):
                 yield "address", six
         for mac in {one.lower().replace("-", ":") for one in _MACS.findall(text)}:
             if mac in self._macs and mac not in self._mac_images:
@@ -117,6 +117,14 @@ class Verifier:
                     return "name"
         return ""
 
+    def _before_port(self, six: str) -> bool:
+        """netstat writes a port behind an IPv6 address without brackets."""
+        head, _, port = six.rpartition(":")
+        try:
+            return port.isdigit() and ipaddress.ip_address(head).packed in self._scanner.images
+        except ValueError:
+            return False
+
     def _is_fine(self, numbers: list[str], before: str) -> bool:
         """An address is fine when the mapping produced it. Longer rows of numbers, versions and masks are none."""
         if len(numbers) != 4 or any(int(one) > 255 or (len(one) > 1 and one[0] == "0") for one in numbers):
@@ -131,14 +139,6 @@ def _by_first(phrases: Iterable[str]) -> dict[str, list[str]]:
     for phrase in phrases:
         found.setdefault(_WORDS.findall(phrase)[0], []).append(phrase)
     return found
-
-
-def _decoded(encoded: str) -> str:
-    try:
-        text = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        return ""
-    return text if text.isprintable() or "\n" in text else ""
 
 
 def verify(where: str | os.PathLike[str], scanner: Scanner, most: int = 20) -> list[Survivor]:

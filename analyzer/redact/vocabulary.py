@@ -50,7 +50,7 @@ while who why will with would yes you your true false null none unknown
 bin boot dev etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var local share log logs
 http https tcp udp sctp icmp dns web grpc ssh ftp tls ssl json yaml txt conf config csv xml html md gz tar zip
 jan feb mar apr jun jul aug sep oct nov dec mon tue wed thu fri sat sun utc gmt cst
-redacted example
+redacted example password secret token key url path env app service
 """
 # A name of one of these words alone says nothing, so it is worth nothing to hide it (`web` is a Service of half the world)
 # and much to keep it readable: it is a word of ports, paths and log lines.

@@ -13,7 +13,9 @@ KEYS = [Addresses(bytes([number]) * 32) for number in range(4)]
 ANY_KEY = st.sampled_from(KEYS)
 V4 = st.binary(min_size=4, max_size=4)
 V6 = st.binary(min_size=16, max_size=16)
-PRIVATE = st.sampled_from(("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fd00::/8", "fe80::/64"))
+PRIVATE = st.sampled_from(
+    ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fd00::/8", "fe80::/64")
+)
 
 
 def _shared(one: bytes, two: bytes) -> int:
@@ -60,7 +62,15 @@ def test_a_link_local_address_of_a_mac_is_that_of_its_image(key: Addresses, vend
 @given(ANY_KEY, V4)
 def test_ipv4_keeps_its_kind(key: Addresses, packed: bytes) -> None:
     was, image = ipaddress.IPv4Address(packed), ipaddress.IPv4Address(key.raw(packed))
-    for kind in ("is_private", "is_global", "is_loopback", "is_link_local", "is_multicast", "is_reserved", "is_unspecified"):
+    for kind in (
+        "is_private",
+        "is_global",
+        "is_loopback",
+        "is_link_local",
+        "is_multicast",
+        "is_reserved",
+        "is_unspecified",
+    ):
         assert getattr(was, kind) == getattr(image, kind), kind
 
 
@@ -88,7 +98,11 @@ def test_a_network_holds_the_images_of_its_members(key: Addresses, packed: bytes
     assert key.back(str(image.network_address), length) == str(network.network_address)
 
 
-@given(ANY_KEY, st.integers(0, 255), st.sampled_from(("10.{}.0.1", "172.20.0.1", "10.{}.255.255", "192.168.7.1", "10.3.{}.254")))
+@given(
+    ANY_KEY,
+    st.integers(0, 255),
+    st.sampled_from(("10.{}.0.1", "172.20.0.1", "10.{}.255.255", "192.168.7.1", "10.3.{}.254")),
+)
 def test_ends_of_networks_keep_their_form(key: Addresses, number: int, form: str) -> None:
     address = form.format(number)
     assert key.text(address).rpartition(".")[2] == address.rpartition(".")[2]
