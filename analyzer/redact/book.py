@@ -124,8 +124,8 @@ class Book:
         if len(word) < GLUED - 1 or lower in vocabulary():
             return word
         core = lower.strip("0123456789")
-        if core in vocabulary():
-            return word  # `37977conntrack`, where two streams met
+        if core in vocabulary() or _is_joined(lower):
+            return word
         if len(core) >= NUMBERED and core in self.words:
             at = lower.index(core)
             return word[:at] + _cased(word[at : at + len(core)], self.words[core]) + word[at + len(core) :]
@@ -188,6 +188,12 @@ def is_opaque(word: str) -> bool:
     [True, False, False, False, False]
     """
     return bool(_OPAQUE.fullmatch(word)) and not _NUMBERS.fullmatch(word) and not _INTERFACE.fullmatch(word)
+
+
+def _is_joined(lower: str) -> bool:
+    """Two words of the formats, where two streams met (``ipv4conntrack``)."""
+    parts = ((lower[:at], lower[at:]) for at in range(2, len(lower) - 1))
+    return any(two in vocabulary() and one in vocabulary() and max(len(one), len(two)) > 5 for one, two in parts)
 
 
 def _is_public(name: str) -> bool:
