@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analyzer.cli.files import write_files
+from analyzer.errors import UsageError
 from analyzer.findings.model import SEVERITIES
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
@@ -24,8 +25,23 @@ def run(
     symptoms: Sequence[str] = (),
     *,
     simulate: bool = True,
+    redact: tuple[Path | None, Path | None] | None = None,
 ) -> int:
-    """Write the reports, print the summary and where they are; give the exit code."""
+    """Write the reports, print the summary and where they are; give the exit code.
+
+    `redact` holds the paths of mapping and key when a redacted copy is to be analysed; nothing of the original is read then.
+    """
+    if redact is not None:
+        from analyzer.cli.redact import redacted
+        from analyzer.cli.words import words as words_of
+
+        if intent is not None or policy is not None:
+            hint = "They hold names: redact first, then write them for the redacted bundle."
+            raise UsageError("--redact goes without --intent and --policy", hint=hint)
+        told = (*apply, *symptoms)
+        with redacted(bundle, output, *redact, node, words_of(lang), told) as (copy, its_node, images):
+            changes, seen = images[: len(apply)], images[len(apply) :]
+            return run(copy, output, formats, fail_on, its_node, lang, changes, symptoms=seen, simulate=simulate)
     from analyzer import api
     from analyzer.cli.words import words
     from analyzer.findings.policy import read_policy

@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, rules, expected.
+"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, rules, expected, redact, unredact.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -135,6 +135,13 @@ def analyze(
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
     limits: Limit = "",
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Analyse a redacted copy: the report holds no name of yours (see redact).")
+    ] = False,
+    mapping: Annotated[
+        Path | None, typer.Option(help="With --redact: the mapping. Default: beside the reports.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="With --redact: file with a secret, see redact.")] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -145,7 +152,7 @@ def analyze(
 
     command = partial(
         run, bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang, apply or (),
-        intent, policy, symptom or (), simulate=simulate,
+        intent, policy, symptom or (), simulate=simulate, redact=(mapping, key) if redact else None,
     )  # fmt: skip
     _limited(limits, bundle, command)
 
@@ -318,6 +325,39 @@ def expected(
     from analyzer.cli.expected import run
 
     _limited(limits, bundle, partial(run, bundle, node, form.value, what.value, diff=diff))
+
+
+@app.command()
+def redact(
+    bundle: BundlePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder, or .tar.gz, .tar.xz, .tar.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="The mapping; read if it is there, and written. Default: beside the output.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="File with a secret; the same secret gives the same names.")] = None,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Write the same bundle without addresses, names, ids, MACs, certificates and tokens of yours; the findings stay the same.
+
+    Addresses keep their prefixes and their kind. The mapping (mode 0600) brings the names back, see unredact. The output is
+    scanned for what must not be in it, and deleted if something is.
+    """
+    from analyzer.cli.redact import run
+
+    raise typer.Exit(run(bundle, output, mapping, key, node, lang))
+
+
+@app.command()
+def unredact(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON, HTML, Markdown or text.")],
+    mapping: Annotated[Path, typer.Option(help="The mapping that redact wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there, not to the terminal.")] = None,
+) -> None:
+    """Bring the names back into a report about a redacted bundle."""
+    from analyzer.cli.redact import back
+
+    raise typer.Exit(back(report, mapping, output))
 
 
 def main() -> None:
