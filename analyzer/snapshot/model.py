@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from analyzer.evidence import Evidence
 
@@ -122,6 +123,28 @@ class Snapshot:
 
         cluster = self.captured.get("", {})
         return build(self.tables, endpoints_known="endpoints" in cluster)
+
+    @cached_property
+    def node_rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """Node objects as rows by name; the first one of a name counts."""
+        from analyzer.snapshot.objects import records
+
+        found: dict[str, Mapping[str, Any]] = {}
+        for row in records(self.tables["nodes"]):
+            if isinstance(row["name"], str):
+                found.setdefault(row["name"], row)
+        return found
+
+    @cached_property
+    def pods_by_node(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Pods as rows by the node they are bound to, in the order of the table."""
+        from analyzer.snapshot.objects import records
+
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in records(self.tables["pods"]):
+            if isinstance(row["node_name"], str):
+                found[row["node_name"]].append(row)
+        return found
 
     @cached_property
     def by_node(self) -> Mapping[str, Mapping[str, pd.DataFrame]]:
