@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from analyzer.evidence import Evidence
+from analyzer.snapshot.spill import NodeTables, SpilledTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,7 +115,15 @@ class Snapshot:
 
     def with_tables(self, **tables: pd.DataFrame) -> Snapshot:
         """A copy with some tables replaced; what was derived from them is derived again."""
+        if isinstance(self.tables, SpilledTables):
+            return replace(self, tables=self.tables.replaced(tables))
         return replace(self, tables={**self.tables, **tables})
+
+    def chunks(self, table: str) -> Iterable[pd.DataFrame]:
+        """The rows of a table in pieces: all at once, or node by node where the bundle is too large for that."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            return (frame for _, frame in self.tables.chunks(table))
+        return (self.tables[table],)
 
     @cached_property
     def objects(self) -> Objects:
@@ -150,9 +159,9 @@ class Snapshot:
     def by_node(self) -> Mapping[str, Mapping[str, pd.DataFrame]]:
         """Tables split by node: ``by_node[node][table]``, only for tables with a node column and rows."""
         split: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in self.node_names}
-        for name, frame in self.tables.items():
+        for name, frame in self.tables.small.items() if isinstance(self.tables, SpilledTables) else self.tables.items():
             if "node" not in frame.columns or not len(frame):
                 continue
             for node, part in frame.groupby("node", observed=True, sort=False):
                 split.setdefault(str(node), {})[name] = part
-        return split
+        return NodeTables(self.tables, split) if isinstance(self.tables, SpilledTables) else split
