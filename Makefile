@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench clean
+.PHONY: help demo test truth setup lint bench performance clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -17,6 +17,7 @@ help:
 	@echo 'make lint    ruff, mypy and import-linter'
 	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
+	@echo 'make performance  the benchmarks as docs/performance.md'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -60,6 +61,11 @@ truth: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench
+
+# All subjects and how cost grows, as docs/performance.md.
+performance: $(STAMPS)/dev
+	@mkdir -p out && rm -f out/performance.jsonl
+	$(PY) -m bench --growth --json out/performance.jsonl --doc docs/performance.md
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage
