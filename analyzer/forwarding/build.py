@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +207,7 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         _rules(state, table("rules"))
     if snapshot.has(node, "ipvsadm"):
         state.layers["ipvsadm"] = "captured"
-        _servers(state, own.get("virtual_servers"), own.get("real_servers"))
+        _servers(state, own.get("virtual_servers"), lambda: own.get("real_servers"))
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
         _sets(state, table("ipsets"), table("ipset_members"))
@@ -279,11 +279,19 @@ def _rules(state: NodeState, rows: list[dict[str, Any]]) -> None:
         rules.sort(key=lambda one: one.priority)
 
 
-def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame | None) -> None:
+def _servers(state: NodeState, virtual: pd.DataFrame | None, read_real: Callable[[], pd.DataFrame | None]) -> None:
     """Index the virtual servers; objects are made when a packet meets one (a node has thousands, a walk meets a few)."""
     node = state.name
-    below: dict[ServerKey, list[tuple[Any, ...]]] = defaultdict(list)
-    if real is not None:
+    grouped: dict[ServerKey, list[tuple[Any, ...]]] = {}
+
+    def below(key: ServerKey) -> list[tuple[Any, ...]]:
+        """Rows of a virtual server's real servers; grouped when the first one is asked for."""
+        real = None if grouped else read_real()
+        if real is not None:
+            group(real)
+        return grouped.get(key, [])
+
+    def group(real: pd.DataFrame) -> None:
         wanted = (
             "vs_protocol",
             "vs_address",
@@ -298,7 +306,7 @@ def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame 
         )
         for row in columns(real, *wanted):
             if row[1] and row[2] is not None and row[3]:
-                below[(row[0] or "", row[1], row[2])].append(row)
+                grouped.setdefault((row[0] or "", row[1], row[2]), []).append(row)
 
     def made(key: ServerKey, scheduler: str, persistence: int | None, file: str, line: int) -> VirtualServer:
         servers = tuple(
@@ -310,7 +318,7 @@ def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame 
                 Evidence(str(where), number_ or 0, "", node),
                 active,
             )  # fmt: skip
-            for _, _, _, address, port, weight, forwarding, where, number_, active in below.get(key, ())
+            for _, _, _, address, port, weight, forwarding, where, number_, active in below(key)
         )
         evidence = Evidence(str(file), line or 0, "", node)
         return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)
