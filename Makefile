@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench docs clean
+.PHONY: help demo test truth setup lint bench performance docs fuzz clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -18,6 +18,7 @@ help:
 	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
 	@echo 'make docs    the documentation as a site in out/site'
+	@echo 'make performance  the benchmarks as docs/performance.md'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -73,6 +74,11 @@ docs: $(STAMPS)/docs
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench
+
+# All subjects and how cost grows, as docs/performance.md.
+performance: $(STAMPS)/dev
+	@mkdir -p out && rm -f out/performance.jsonl
+	$(PY) -m bench --growth --json out/performance.jsonl --doc docs/performance.md
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

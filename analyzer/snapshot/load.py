@@ -6,15 +6,17 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
-from analyzer.snapshot.merge import merge_tables
+from analyzer.snapshot.merge import Piece as MergePiece
+from analyzer.snapshot.merge import concat, merge_tables, of_node
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
+from analyzer.snapshot.spill import ROWS_IN_MEMORY, SpilledTables, Store, Stored
 from analyzer.tables import CAPTURES, PARSE_NOTES, TABLES
 
 if TYPE_CHECKING:
@@ -33,8 +35,17 @@ class Piece:
     form: Form
     parsed: Parsed
 
+    @property
+    def of_cluster(self) -> bool:
+        """Objects and the cloud's documents, which belong to no node."""
+        return self.form.capture in ("objects", "cloud", "object-table", "proxy-config")
 
-def load(bundle: Bundle, *, node: str = "") -> Snapshot:
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many members are done."""
+
+
+def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) -> Snapshot:
     """Parse every member of an opened bundle into a snapshot.
 
     Several captures of one fact on one node (`ip addr` and `ip -j addr`, a listing and its save form) are one fact: the
@@ -43,13 +54,18 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
 
     Args:
         node: the name for captures that nothing assigns to a node.
+        progress: called before each member and once at the end.
     """
     from analyzer.parsers.registry import parse_member
 
     pieces: list[Piece] = []
     rows: list[dict[str, object]] = []
     digests: list[tuple[str, str]] = []
-    for member in bundle.members:
+    store: Store | None = None
+    held = 0
+    for done, member in enumerate(bundle.members):
+        if progress is not None:
+            progress(done, len(bundle.members))
         try:
             data = member.read()
             sha256 = hashlib.sha256(data).hexdigest()
@@ -63,31 +79,41 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
         if not found:
             rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
         for form, parsed in found:
-            pieces.append(Piece(member, _node_of(member, form, parsed, node), form, parsed))
+            piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
+            held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
+            if store is None and held > ROWS_IN_MEMORY:
+                store = Store()
+                pieces = [_stored(store, one) for one in pieces]
+            pieces.append(_stored(store, piece) if store is not None else piece)
+    if progress is not None:
+        progress(len(bundle.members), len(bundle.members))
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
     pieces = _name_the_unnamed(pieces, node)
-    tables, unused = merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
+    tables, unused = _merged(pieces, store)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
-    tables["captures"] = CAPTURES.frame(rows)
-    tables["parse_notes"] = PARSE_NOTES.frame(
+    notes = PARSE_NOTES.frame(
         {
             "node": piece.node or None, "reason": note.reason, "text": note.text, "detail": note.detail,
             "file": piece.member.path, "line": note.line,
         }
         for piece in pieces for note in piece.parsed.notes
     )  # fmt: skip
+    about = {"captures": CAPTURES.frame(rows), "parse_notes": notes}
+    tables = tables.replaced(about) if isinstance(tables, SpilledTables) else {**tables, **about}
     digest = hashlib.sha256("".join(f"{path}\0{value}\n" for path, value in sorted(digests)).encode()).hexdigest()
     snapshot = Snapshot(
         source=os.path.basename(bundle.source.rstrip("/")) or bundle.source,
         layout=bundle.layout,
         digest=digest,
-        tables={name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
+        tables=tables
+        if isinstance(tables, SpilledTables)
+        else {name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
         node_names=_node_names(tables, pieces),
         captured=_captured(pieces),
         read_line=_line_reader(bundle),
@@ -96,10 +122,42 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
     return _with_regimes(snapshot)
 
 
-def _with_regimes(snapshot: Snapshot) -> Snapshot:
-    from dataclasses import replace
+def _stored(store: Store, piece: Piece) -> Piece:
+    """The piece with its tables in the store, if they are a node's state."""
+    if piece.of_cluster:
+        return piece
+    return replace(piece, parsed=replace(piece.parsed, tables=Stored(store, piece.parsed.tables)))
 
-    return replace(snapshot, regimes=regimes(snapshot))
+
+def _merged(pieces: list[Piece], store: Store | None) -> tuple[Mapping[str, pd.DataFrame], dict[tuple[str, str], str]]:
+    """The tables, and which captures fill none of them and why. With a store, each node's state is merged by itself."""
+    if store is None:
+        return merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
+    small: list[MergePiece] = []
+    grouped: dict[str, list[MergePiece]] = defaultdict(list)
+    for piece in pieces:
+        whole = (piece.node, piece.member.path, piece.form, piece.parsed)
+        if piece.of_cluster:
+            small.append(whole)
+            continue
+        shared = {name: piece.parsed.tables[name] for name in piece.parsed.tables if not of_node(name)}
+        if shared or piece.parsed.state == "failed":
+            small.append((*whole[:3], replace(piece.parsed, tables=shared)))
+        if any(of_node(name) for name in piece.parsed.tables):
+            grouped[piece.node].append(whole)
+    tables, unused = merge_tables(small)
+    nodes: dict[str, Stored] = {}
+    for node, own in grouped.items():
+        merged, lost = merge_tables(own)
+        unused |= lost
+        nodes[node] = Stored(store, {name: frame for name, frame in merged.items() if of_node(name)})
+    return SpilledTables(tables, nodes, concat), unused
+
+
+def _with_regimes(snapshot: Snapshot) -> Snapshot:
+    found = replace(snapshot, regimes=regimes(snapshot))
+    found.__dict__["by_node"] = snapshot.by_node  # the same tables: they need not be split again
+    return found
 
 
 def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: str, detail: str) -> dict[str, object]:

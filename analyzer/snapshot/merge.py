@@ -39,6 +39,11 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
 COUNTERS = ("conns", "in_pkts", "out_pkts", "in_bytes", "out_bytes", "rounded")
 
 
+def of_node(table: str) -> bool:
+    """Whether the rows of a table are one node's state, of which one capture of the node is the source."""
+    return "node" in TABLES[table].names and table not in ADDITIVE
+
+
 def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict[tuple[str, str], str]]:
     """One frame per table, and for each (file, form) that fills none of its tables, why."""
     used: dict[tuple[str, str], bool] = {}
@@ -50,7 +55,7 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
         if parsed.state == "failed":
             continue
         for table in parsed.tables:
-            if table in ADDITIVE or "node" not in TABLES[table].names:
+            if not of_node(table):
                 if len(parsed.tables[table]):
                     parts[table].append((node, parsed.tables[table]))
                 used[(file, form.name)] = True
@@ -76,7 +81,7 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
     for table, frames in best.items():
         if frames:
             parts[table].extend(frames)
-    tables = {table: _concat(table, frames) for table, frames in parts.items()}
+    tables = {table: concat(table, frames) for table, frames in parts.items()}
     for table, identity in IDENTITY.items():
         if table in tables:
             tables[table] = _unique(table, tables[table], identity)
@@ -129,7 +134,7 @@ def _join_links(parts: Iterable[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd
     return joined
 
 
-def _concat(table: str, parts: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+def concat(table: str, parts: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """Frames below each other with the node filled in; categories are united, never widened to objects."""
     import pandas as pd
     from pandas.api.types import union_categoricals
