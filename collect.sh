@@ -111,7 +111,7 @@ WATCHDOG=
 limited() {
     seconds=$1
     shift
-    rm -f "$WORK/late"
+    [ -n "$TIMEOUT" ] || rm -f "$WORK/late"
     (
         trap - EXIT HUP INT TERM
         # shellcheck disable=SC3045  # no core file where the size limit ends a command
@@ -170,9 +170,9 @@ capture() {
     file=$2
     shift 2
     target=$ROOT/$file
-    mkdir -p "${target%/*}"
-    began=$(now)
-    clock=$(date +%s)
+    [ -d "${target%/*}" ] || mkdir -p "${target%/*}"
+    clock=$(date -u '+%Y-%m-%dT%H:%M:%SZ %s')
+    began=${clock% *} clock=${clock#* }
     code=null cut=false truncated=false skipped=$SKIP filtered='' complete=false
     : >"$WORK/stderr"
     left=$limit
@@ -189,7 +189,7 @@ capture() {
         limited "$limit" "$@" >"$target" 2>"$WORK/stderr"
         code=$?
         case $code in 124 | 137 | 143) cut=true ;; esac
-        if [ "$(($(wc -c <"$target")))" -ge "$((BLOCKS * 512))" ]; then
+        if [ "$code" -ne 0 ] && [ "$(($(wc -c <"$target")))" -ge "$((BLOCKS * 512))" ]; then
             truncated=true
             sed '$d' "$target" >"$WORK/whole" && mv "$WORK/whole" "$target"
         fi
@@ -204,7 +204,10 @@ capture() {
             fi
         fi
         # A command that failed without a word on standard output says nothing about the table either.
-        if [ "$code" -ne 0 ] && [ -f "$target" ] && ! [ -s "$target" ]; then rm -f "$target"; fi
+        # Nor does the empty list that kubectl prints when it was refused.
+        if [ "$code" -ne 0 ] && [ -f "$target" ]; then
+            if ! [ -s "$target" ] || grep -q '^    "items": \[\]' "$target"; then rm -f "$target"; fi
+        fi
     fi
     present=false
     if [ -f "$target" ]; then
@@ -213,10 +216,11 @@ capture() {
         case $code$cut$truncated$1 in 0falsefalse* | *falsefalsesysctl) complete=true ;; esac
         if [ -n "$FILTER" ] && [ -f "$WORK/partial" ]; then complete=false; fi
     fi
+    tail=
+    if [ -s "$WORK/stderr" ]; then tail=$(tail -c 2000 "$WORK/stderr" | json_text); fi
     printf '{"node": "%s", "argv": %s, "file": "%s", "present": %s, "started": "%s", "exit_code": %s, "seconds": %s, "timed_out": %s, "truncated": %s, "complete": %s, "filtered": "%s", "skipped": "%s", "stderr_tail": "%s"}\n' \
         "$NODE" "$(json_list "$@")" "$file" "$present" "$began" "$code" $(($(date +%s) - clock)) "$cut" "$truncated" \
-        "$complete" "$filtered" "$skipped" "$(tail -c 2000 "$WORK/stderr" | json_text)" >>"$WORK/commands"
-    rm -f "$WORK/stderr"
+        "$complete" "$filtered" "$skipped" "$tail" >>"$WORK/commands"
     FILTER='' FILTERED='' SKIP=''
 }
 
@@ -620,7 +624,7 @@ visit_by_pod() {
     pod=ipvscope-collect-$RUN-${WORK##*/}
     shift 2
     pod_manifest "$pod" "$node" >"$WORK/pod.json"
-    limited 60 kubectl ${CONTEXT:+--context "$CONTEXT"} create -n "$POD_NAMESPACE" -f "$WORK/pod.json" \
+    limited 60 kubectl ${CONTEXT:+--context "$CONTEXT"} create --validate=false -n "$POD_NAMESPACE" -f "$WORK/pod.json" \
         >/dev/null 2>"$WORK/why" || return 1
     waited=0
     while :; do

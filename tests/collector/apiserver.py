@@ -204,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             if found is None:
                 self.refuse(404, "NotFound", f'{resource} "{name}" not found')
             else:
-                self.answer(found)
+                self.answer({"kind": kind, "apiVersion": group, **found})
             return
         items = [item for item in items if _matches(item, query)]
         first = int(query.get("continue", ["0"])[0])
