@@ -272,7 +272,7 @@ if command -v curl >/dev/null 2>&1; then curl -sS -f --max-time 10 "$0"; else wg
 KUBE_PROXY_VERSION="($FETCH) | grep '^kubernetes_build_info'"
 # shellcheck disable=SC2016
 KUBE_PROXY_ARGS='tr "\000" "\n" <"$0/cmdline"'
-# Since 1.4.6 conntrack lists both families on its own.
+# New versions of conntrack list both families on their own.
 CONNTRACK='conntrack -L -o extended | awk "{ print } /^ipv6/ { six = 1 } END { exit !six }" || {
     conntrack -L -f ipv6 -o extended
 }'
@@ -879,8 +879,7 @@ summary() {
                 what = part[part[n] ~ /^Are you sure/ && n > 1 ? n - 1 : n]
                 gsub(/\\/, "", what)
             }
-            if (what == "" && $9 == "true") next
-            if (what == "" && $3 == "true" && $4 == "0") what = "other connections left out"
+            if (what == "" && ($9 == "true" || $4 == "0")) next
             if (what == "") what = "exit code " $4
             key = base ": " substr(what, 1, 160)
             count[key]++

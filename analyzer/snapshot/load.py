@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
+from analyzer.snapshot.declared import is_partial, partial_files
 from analyzer.snapshot.merge import merge_tables
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
@@ -60,11 +61,14 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    pieces = _name_the_unnamed(pieces, node)
+    partial = partial_files(bundle.manifest)
+    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(pieces, node)]
     tables, unused = merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
+        if row.get("complete") and is_partial(str(row["file"]), partial):
+            row["complete"] = False
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
     tables["captures"] = CAPTURES.frame(rows)
@@ -90,8 +94,6 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
 
 
 def _with_regimes(snapshot: Snapshot) -> Snapshot:
-    from dataclasses import replace
-
     return replace(snapshot, regimes=regimes(snapshot))
 
 
@@ -117,6 +119,13 @@ def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
     if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
         return ""
     return member.node or parsed.facts.get("host", "") or node
+
+
+def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
+    """The piece, incomplete where the manifest says that its file is."""
+    if not piece.parsed.complete or not is_partial(piece.member.path, partial):
+        return piece
+    return replace(piece, parsed=replace(piece.parsed, complete=False))
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:

@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         namespace = ""
         if len(rest) > 2 and rest[0] == "namespaces":
             namespace, rest = rest[1], rest[2:]
-        return group, namespace, *(rest + ["", "", ""])[:3]  # type: ignore[return-value]
+        return group, namespace, *[*rest, "", "", ""][:3]  # type: ignore[return-value]
 
     def kind(self, group: str, resource: str) -> str:
         return next((kind for name, kind, _ in RESOURCES.get(group, ()) if name == resource), "")
@@ -174,9 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
                  "verbs": ["get", "list", "create", "delete"]}
                 for name, kind, namespaced in RESOURCES[group]
             ]  # fmt: skip
-            self.answer(
-                {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": listed}
-            )
+            self.answer({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group, "resources": listed})
         elif path.startswith(("/api/v1/", "/apis/")):
             self._objects()
         else:
@@ -219,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer({"kind": f"{kind}List", "apiVersion": group, "metadata": metadata, "items": bare})
 
     def do_POST(self) -> None:
-        group, namespace, resource, name, sub = self.place()
+        _, namespace, resource, name, sub = self.place()
         if sub == "exec":
             self._exec(namespace, name)
             return
@@ -234,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(pod, 201)
 
     def do_DELETE(self) -> None:
-        group, namespace, resource, name, sub = self.place()
+        _, namespace, resource, name, _ = self.place()
         self.body()
         if self._refused("delete", resource, namespace):
             return

@@ -50,9 +50,7 @@ class Bundle(msgspec.Struct):
         return found  # type: ignore[no-any-return]
 
 
-def collect(
-    cwd: Path, *arguments: str | Path, shell: tuple[str, ...] = ("sh",), **environment: str | Path
-) -> Bundle:
+def collect(cwd: Path, *arguments: str | Path, shell: tuple[str, ...] = ("sh",), **environment: str | Path) -> Bundle:
     """Run the script, which must succeed, and read the archive whose path it prints."""
     run = subprocess.run(
         [*shell, str(SCRIPT), *map(str, arguments)],
@@ -72,6 +70,4 @@ def collect(
 def recorded() -> dict[str, bytes]:
     """Files of a bundle recorded on a cluster."""
     with tarfile.open(RECORDED) as packed:
-        return {
-            member.name: stream.read() for member in packed.getmembers() if (stream := packed.extractfile(member))
-        }
+        return {member.name: stream.read() for member in packed.getmembers() if (stream := packed.extractfile(member))}

@@ -108,7 +108,8 @@ def _carry(wire: _Wire, process: subprocess.Popen[bytes], streams: list[int]) ->
             wire.data(stream, content)
         wire.data(stream, b"", last=True)
 
-    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     pumps = [
         threading.Thread(target=pump, args=pair, daemon=True)
         for pair in ((process.stdout, stdout), (process.stderr, stderr))

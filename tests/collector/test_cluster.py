@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,7 @@ def test_values_stay_out_of_the_bundle(cluster: Cluster, kubeconfig: Path, tmp_p
     assert "kube-proxy-pool-b" in {item["metadata"]["name"] for item in maps["items"]}
 
 
-def test_a_refused_and_a_slow_resource_cost_only_themselves(
-    cluster: Cluster, kubeconfig: Path, tmp_path: Path
-) -> None:
+def test_a_refused_and_a_slow_resource_cost_only_themselves(cluster: Cluster, kubeconfig: Path, tmp_path: Path) -> None:
     cluster.forbidden.add("endpointslices")
     cluster.slow["pods"] = 30
     got = collect(tmp_path, "cluster", "-t", "3", KUBECONFIG=kubeconfig)
@@ -112,9 +111,7 @@ def test_a_refused_and_a_slow_resource_cost_only_themselves(
         assert len(snapshot["endpoints"])
 
 
-def test_load_balancers_that_services_name_are_asked_about(
-    cluster: Cluster, kubeconfig: Path, tmp_path: Path
-) -> None:
+def test_load_balancers_that_services_name_are_asked_about(cluster: Cluster, kubeconfig: Path, tmp_path: Path) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
     (commands / "aliyun").write_text(
@@ -123,8 +120,6 @@ def test_load_balancers_that_services_name_are_asked_about(
         ' *) echo "{}";; esac\n'
     )
     (commands / "aliyun").chmod(0o755)
-    import os
-
     named = "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id"
     ids = {service["metadata"].get("annotations", {}).get(named) for service in cluster.objects["services"]} - {None}
     got = collect(
