@@ -994,10 +994,10 @@ options() {
 # Where the archive goes: a folder, or a file by its ending.
 destination() {
     case $OUT in
-        *.tar.gz | *.tgz) archive=$OUT ;;
-        *) archive=$OUT/${ROOT##*/}.tar.gz ;;
+        *.tar.gz | *.tgz) RESULT=$OUT ;;
+        *) RESULT=$OUT/${ROOT##*/}.tar.gz ;;
     esac
-    case $archive in */*) mkdir -p "${archive%/*}" || die "${archive%/*}: cannot be made" ;; esac
+    case $RESULT in */*) mkdir -p "${RESULT%/*}" || die "${RESULT%/*}: cannot be made" ;; esac
 }
 
 main() {
@@ -1059,11 +1059,11 @@ main() {
     fi
     if [ "$REDACT" = yes ]; then
         tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c >"$WORK/plain.tar.gz" || die "$WORK: full"
-        ipvscope redact "$WORK/plain.tar.gz" -o "$archive" >&2 || die "ipvscope redact failed; nothing was written"
+        ipvscope redact "$WORK/plain.tar.gz" -o "$RESULT" >&2 || die "ipvscope redact failed; nothing was written"
     else
-        tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c >"$archive" || die "$archive: cannot be written"
+        tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c >"$RESULT" || die "$RESULT: cannot be written"
     fi
-    echo "$archive"
+    echo "$RESULT"
 }
 
 # Called on the last line, so that `sh -s < collect.sh` has read everything before anything runs.
