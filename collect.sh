@@ -21,7 +21,7 @@ export LC_ALL
 # shellcheck disable=SC3040
 if [ -n "${BASH_VERSION:-}" ]; then set -o posix; fi
 
-VERSION=0.2.0
+VERSION=0.1.0
 # sudo and ssh often leave out the folders that hold ipvsadm and conntrack.
 PATH=$PATH${IPVSCOPE_SBIN-:/usr/local/sbin:/usr/sbin:/sbin}
 export PATH

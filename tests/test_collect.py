@@ -157,7 +157,7 @@ def test_a_node_is_collected_in_the_native_layout(collect: Run, tmp_path: Path) 
     assert files["nodes/node-a/ipvsadm-Ln-stats.txt"] == b"ipvsadm -Ln --stats --exact\n"
     assert files["nodes/node-a/ip-route-all.txt"] == b"ip route show table all\n"
     assert manifest["format"] == 1
-    assert manifest["collector_version"] == "0.2.0"
+    assert manifest["collector_version"] == "0.1.0"
     assert manifest["nodes_present"] == ["node-a"]
     assert manifest["started"] <= manifest["finished"]
     taken = entry(manifest, "ipvsadm-Lnc.txt")
