@@ -29,6 +29,10 @@ $(STAMPS)/system: scripts/setup.sh | $(STAMPS)/venv
 	@scripts/setup.sh system
 	@touch $@
 
+$(STAMPS)/tools: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh tools
+	@touch $@
+
 $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
 	@scripts/setup.sh python pdf
 	@touch $@
@@ -37,7 +41,7 @@ $(STAMPS)/dev: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/
 	@scripts/setup.sh python dev,pdf
 	@touch $@
 
-setup: $(STAMPS)/system $(STAMPS)/dev
+setup: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev
 
 # Exit code 1 means "findings", which is what a demo is for.
 demo: $(STAMPS)/system $(STAMPS)/demo
@@ -53,7 +57,7 @@ lint: $(STAMPS)/dev
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-test: $(STAMPS)/system $(STAMPS)/dev lint
+test: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev lint
 	$(PY) -m pytest -n auto --dist loadfile
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.

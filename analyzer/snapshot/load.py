@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
+from analyzer.snapshot.declared import is_partial, partial_files
 from analyzer.snapshot.merge import Piece as MergePiece
 from analyzer.snapshot.merge import concat, merge_tables, of_node
 from analyzer.snapshot.model import Snapshot
@@ -90,11 +91,14 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
         progress(len(bundle.members), len(bundle.members))
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    pieces = _name_the_unnamed(pieces, node)
+    partial = partial_files(bundle.manifest)
+    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(pieces, node)]
     tables, unused = _merged(pieces, store)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
+        if row.get("complete") and is_partial(str(row["file"]), partial):
+            row["complete"] = False
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
     notes = PARSE_NOTES.frame(
@@ -182,6 +186,13 @@ def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
     if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
         return ""
     return member.node or parsed.facts.get("host", "") or node
+
+
+def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
+    """The piece, incomplete where the manifest says that its file is."""
+    if not piece.parsed.complete or not is_partial(piece.member.path, partial):
+        return piece
+    return replace(piece, parsed=replace(piece.parsed, complete=False))
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
