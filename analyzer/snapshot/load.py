@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,13 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
         data = member.read()
         sha256 = hashlib.sha256(data).hexdigest()
         digests.append((member.path, sha256))
-        found = [] if member.area == "manifest" else parse_member(data, member.path)
+        unread = member.area == "manifest" or bool(member.unused)
+        found = [] if unread else parse_member(data, member.path, member.command)
         if not found:
-            rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
+            rows.append(_capture(member, None, None, sha256, member.unused if unread else "not recognised"))
         for form, parsed in found:
+            if member.partial:
+                parsed = replace(parsed, complete=False, detail=parsed.detail or member.partial)
             pieces.append(Piece(member, _node_of(member, form, parsed, node), form, parsed))
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
     for refused in bundle.refused:
@@ -90,8 +93,6 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
 
 
 def _with_regimes(snapshot: Snapshot) -> Snapshot:
-    from dataclasses import replace
-
     return replace(snapshot, regimes=regimes(snapshot))
 
 
