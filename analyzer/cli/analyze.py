@@ -12,7 +12,7 @@ ESSENTIAL = ("ipvsadm", "ip-addr")
 
 
 def run(
-    bundle: Path,
+    bundle: Sequence[Path],
     output: Path,
     formats: list[str],
     fail_on: str,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
 
 
-def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
+def run(bundle: Sequence[Path], table: str, output: Path | None, node: str) -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
     from analyzer.tables import TABLES

@@ -25,8 +25,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-BundlePath = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="Folder, .tar[.gz|.xz|.bz2|.zst], .zip, or a single capture.")
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE...",
+        help="Folders, archives or single captures, of ipvscope's or another collector; several become one cluster.",
+    ),
 ]
 NodeName = Annotated[
     str, typer.Option("--node", help="Node name for captures that do not say which node they are from.")
@@ -86,7 +90,7 @@ def options(
 
 @app.command()
 def analyze(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the reports; made if absent.")] = Path(
         "ipvscope-report"
     ),
@@ -142,7 +146,7 @@ def analyze(
 
 @app.command()
 def inspect(
-    bundle: BundlePath,
+    bundle: Bundles,
     table: Annotated[str, typer.Option("--table", "-t", help="Print this table instead of the overview.")] = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
@@ -157,7 +161,7 @@ def inspect(
 
 @app.command()
 def probe(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")] = "",
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
     probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
@@ -177,7 +181,7 @@ def probe(
 
 @app.command()
 def trace(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
     json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
@@ -193,7 +197,7 @@ def trace(
 
 @app.command()
 def matrix(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there (.csv or .parquet).")] = None,
     max_cells: Annotated[int, typer.Option(help="Walk at most so many cells; 0 for all.")] = 0,
     listeners: Annotated[
@@ -211,7 +215,7 @@ def matrix(
 
 @app.command()
 def whatif(
-    bundle: BundlePath,
+    bundle: Bundles,
     apply: Changes = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the changed cells there (.csv or .parquet).")
@@ -280,7 +284,7 @@ def rules(
 
 @app.command()
 def expected(
-    bundle: BundlePath,
+    bundle: Bundles,
     node: Annotated[str, typer.Option("--node", help="The node; may be left out where there is only one.")] = "",
     form: Annotated[Form, typer.Option("--format", "-f", help="As the tools print it, or as tables.")] = Form.ipvsadm,
     what: Annotated[

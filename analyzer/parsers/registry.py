@@ -87,7 +87,8 @@ def parse_member(data: bytes, path: str, command: str = "") -> list[tuple[Form, 
         if (found := kubeskoop.read(data, path)) is not None:
             return found
         pieces = transcript.pieces(data)
-        return _single(data, path, command) if len(pieces) == 1 else _transcript(pieces, path)
+        framed = len(pieces) > 1 or pieces[0].command
+        return _transcript(pieces, path) if framed else _single(data, path, command)
 
 
 def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, Parsed]]:
@@ -114,6 +115,8 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
             continue
         padded = piece.padded()
         parsed = failure(known, padded, "error-text", failed) if failed else known.parse(padded, path)
+        if piece.cut:
+            parsed = replace(parsed, complete=False, detail=parsed.detail or "cut by the collector's time limit")
         count = parsed.lines
         pad = piece.first - 1
         parsed = replace(

@@ -1,0 +1,16 @@
+"""A folder of kubectl's outputs, and folders of node captures, under names a person would choose."""
+
+from __future__ import annotations
+
+from .capture import Capture, Files, listed
+
+
+def uploads(capture: Capture) -> dict[str, Files]:
+    kinds = ("services", "endpoints", "endpointslices", "nodes", "pods", "daemonsets", "configmaps")
+    files: Files = {f"kubectl/{kind}.json": listed(kind, capture.objects(kind)) for kind in kinds}
+    files["kubectl/version.json"] = capture.version
+    for node in capture.nodes:
+        for path, data in capture.files.items():
+            if path.startswith(f"nodes/{node}/"):
+                files[f"{node}/{path.rpartition('/')[2]}"] = data
+    return {"case.zip": files}
