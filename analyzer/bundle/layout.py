@@ -78,7 +78,11 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
     if manifest_at is not None:
         places[manifest_at] = Place("manifest")
     placed = tuple(place for place in places if place is not None)
-    parts = [Part(c.layout.name, "".join(f"{one}/" for one in c.root.path), names[n]) for n, c in enumerate(claimed)]
+    local = {place.node for place in placed if place.area == "node"}
+    parts = [
+        Part(c.layout.name, "/".join(c.file) or "".join(f"{one}/" for one in c.root.path), names[n] if names[n] in local else "")
+        for n, c in enumerate(claimed)
+    ]
     if roots:
         parts += [Part("native", "".join(f"{one}/" for one in root)) for root in sorted(roots)]
     elif not claimed or any(placed[i].area != "other" for i in free):

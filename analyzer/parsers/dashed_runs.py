@@ -32,8 +32,8 @@ class Section:
 
 
 def sections(data: bytes) -> list[Section]:
-    """All sections in order, none when the file has no such frames; text before the first one belongs to nobody."""
-    if MARK not in data:
+    """All sections in order, none when the file does not begin with one: logs inside another file may hold anything."""
+    if not data[:4096].lstrip(b"\r\n\t ").startswith(MARK):
         return []
     rows = data.split(b"\n")
     if rows and not rows[-1]:

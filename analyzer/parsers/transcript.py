@@ -8,6 +8,9 @@ from analyzer.parsers import dashed_runs, envelope
 from analyzer.parsers.prompts import KNOWN, heading, prompt
 
 
+_LOGS = b"==== START logs for container "
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One command's output inside a file; `first` is the number of its first line, `cut` whether it ended too early."""
@@ -28,6 +31,8 @@ def pieces(data: bytes) -> list[Piece]:
 
     A prompt's host stays in force until another prompt names another one.
     """
+    if _LOGS in data:
+        return [Piece(1, data)]  # `kubectl cluster-info dump`: what a container logged is no command of ours
     if framed := dashed_runs.sections(data):
         return _framed(data, framed)
     probe = data[: envelope.HEAD_BYTES]
@@ -65,14 +70,10 @@ def pieces(data: bytes) -> list[Piece]:
 
 
 def _framed(data: bytes, sections: list[dashed_runs.Section]) -> list[Piece]:
-    """The sections as pieces; lines between them belong to the piece before, those in front are a piece of their own."""
+    """The sections as pieces; lines between them belong to the piece before."""
     rows = data.split(b"\n")
     result: list[Piece] = []
-    if any(row.strip() for row in rows[: sections[0].first - 1]):
-        result.append(Piece(1, b"\n".join(rows[: sections[0].first - 1]) + b"\n"))
-        starts = [section.first for section in sections]
-    else:
-        starts = [1, *(section.first for section in sections[1:])]
+    starts = [1, *(section.first for section in sections[1:])]
     for section, start, following in zip(sections, starts, [*starts[1:], len(rows) + 1], strict=True):
         end = b"\n" if following <= len(rows) else b""
         result.append(Piece(start, b"\n".join(rows[start - 1 : following - 1]) + end, section.command, "", section.cut))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
+from analyzer.snapshot.derive import derive
+from analyzer.snapshot.identify import aliases
 from analyzer.snapshot.merge import merge_tables
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNNAMED = "unnamed"
+_OF_THE_CLUSTER = ("objects", "cloud", "object-table", "proxy-config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,10 @@ class Piece:
     node: str
     form: Form
     parsed: Parsed
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        return self.parsed.tables
 
 
 def load(bundle: Bundle, *, node: str = "") -> Snapshot:
@@ -57,14 +64,19 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
         if not found:
             rows.append(_capture(member, None, None, sha256, member.unused if unread else "not recognised"))
         for form, parsed in found:
+            if form.name == "kubectl-table":
+                # A table leaves out policies, selectors and port names: no sound basis for what is expected.
+                parsed = replace(parsed, complete=False)
             if member.partial:
                 parsed = replace(parsed, complete=False, detail=parsed.detail or member.partial)
             pieces.append(Piece(member, _node_of(member, form, parsed, node), form, parsed))
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    pieces = _name_the_unnamed(pieces, node)
+    pieces = _name_the_unnamed(_with_node_names(pieces), node)
     tables, unused = merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
+    captured = _captured(pieces)
+    derive(tables, captured)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
@@ -85,9 +97,10 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
         digest=digest,
         tables={name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
         node_names=_node_names(tables, pieces),
-        captured=_captured(pieces),
+        captured=captured,
         read_line=_line_reader(bundle),
         manifest=bundle.manifest,
+        parts=bundle.parts,
     )
     return _with_regimes(snapshot)
 
@@ -115,9 +128,21 @@ def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: s
 
 
 def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
-    if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
+    if form.capture in _OF_THE_CLUSTER:
         return ""
     return member.node or parsed.facts.get("host", "") or node
+
+
+def _with_node_names(pieces: list[Piece]) -> list[Piece]:
+    """Captures under the name of the Node object they belong to, where it is known by another name."""
+    local = [piece for piece in pieces if piece.form.capture not in _OF_THE_CLUSTER or "nodes" in piece.tables]
+    names = aliases(local)
+    return [
+        replace(piece, node=names[piece.node])
+        if piece.node in names and piece.form.capture not in _OF_THE_CLUSTER
+        else piece
+        for piece in pieces
+    ]
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
@@ -131,7 +156,7 @@ def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
     fallback = node or (names[0] if len(set(names)) == 1 else UNNAMED)
     return [
         piece
-        if piece.node or piece.form.capture in ("objects", "cloud", "object-table", "proxy-config")
+        if piece.node or piece.form.capture in _OF_THE_CLUSTER
         else Piece(piece.member, fallback, piece.form, piece.parsed)
         for piece in pieces
     ]
@@ -144,7 +169,7 @@ def _node_names(tables: Mapping[str, pd.DataFrame], pieces: Iterable[Piece]) -> 
     return tuple(sorted(names))
 
 
-def _captured(pieces: Iterable[Piece]) -> Mapping[str, Mapping[str, bool]]:
+def _captured(pieces: Iterable[Piece]) -> dict[str, dict[str, bool]]:
     """node -> capture -> whether it is complete; the best of several captures counts. "" holds the cluster's objects."""
     found: dict[str, dict[str, bool]] = defaultdict(dict)
     for piece in pieces:

@@ -52,7 +52,10 @@ LAYOUT = Layout(
         Rule(NETWORKING + "ip_-4_rule_list", command="ip -4 rule list"),
         Rule(NETWORKING + "ip_-6_rule_list", command="ip -6 rule list"),
         Rule(NETWORKING + "ip_-s_-s_neigh_show", command="ip -s -s neigh show"),
-        Rule("sos_commands/firewall_tables/iptables_-t_*_-nvL", command="iptables -nvL"),
+        *(
+            Rule(f"sos_commands/firewall_tables/iptables_-t_{table}_-nvL", command=f"iptables -t {table} -nvL")
+            for table in ("nat", "mangle", "filter", "raw", "security")
+        ),
         Rule("sos_commands/firewall_tables/iptables_-vnxL", command="iptables -t filter -vnxL"),
         Rule("sos_commands/firewall_tables/ip6tables_*", command="ip6tables -nvL"),
         Rule("sos_commands/*/nft_-a_list_ruleset", command="nft list ruleset"),

@@ -48,7 +48,7 @@ class Capture:
 
     def tool(self, node: str, name: str) -> bytes:
         """Output of a tool that the lab did not run itself."""
-        return _recorded()[f"tools/{self.case}/{node}/{name}"]
+        return _recorded()[f"{self.case}/{node}/{name}"]
 
     def uname(self, node: str) -> bytes:
         """One kernel serves the whole lab and knows one host name; real nodes have their own."""
