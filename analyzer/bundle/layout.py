@@ -80,7 +80,11 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
     placed = tuple(place for place in places if place is not None)
     local = {place.node for place in placed if place.area == "node"}
     parts = [
-        Part(c.layout.name, "/".join(c.file) or "".join(f"{one}/" for one in c.root.path), names[n] if names[n] in local else "")
+        Part(
+            c.layout.name,
+            "/".join(c.file) or "".join(f"{one}/" for one in c.root.path),
+            names[n] if names[n] in local else "",
+        )
         for n, c in enumerate(claimed)
     ]
     if roots:

@@ -152,11 +152,12 @@ def inspect(
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
+    lang: Language = "en",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    raise typer.Exit(run(bundle, table, output, node))
+    raise typer.Exit(run(bundle, table, output, node, lang))
 
 
 @app.command()

@@ -57,8 +57,9 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
         return
     expected = expected_on(snapshot, state.name)
     if not snapshot.complete("", "services"):
-        # A Service that was not collected has its virtual server all the same.
-        state.incomplete |= missing & {"ip-addr", "ipvsadm", "ipset"}
+        # A Service that was not collected has its virtual server all the same. Its members of sets need no such care:
+        # they matter to packets for its addresses only, and those are undecided at IPVS.
+        state.incomplete |= missing & {"ip-addr", "ipvsadm"}
         state.services_partial = "ipvsadm" in missing
         if state.services_partial:
             state.vague_addresses, state.vague_node_ports = _without_policy(snapshot)

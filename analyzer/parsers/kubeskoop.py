@@ -93,7 +93,9 @@ def read(data: bytes, file: str) -> list[tuple[Form, Parsed]] | None:
             parsed = make(value, host, notes, line)
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             note = ParseNote(line, "unusable", str(error)[:200], f"not the shape of {key!r}")
-            parsed = Parsed({name: frames.empty(TABLES[name]) for name in form.tables}, (note,), state="failed", complete=False)
+            parsed = Parsed(
+                {name: frames.empty(TABLES[name]) for name in form.tables}, (note,), state="failed", complete=False
+            )
         tables = {name: frames.moved(frame, file, line) for name, frame in parsed.tables.items()}
         first = not found
         total = data.count(b"\n") + (not data.endswith(b"\n")) if first else 0

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from analyzer.parsers import dashed_runs, envelope
 from analyzer.parsers.prompts import KNOWN, heading, prompt
 
-
 _LOGS = b"==== START logs for container "
 
 

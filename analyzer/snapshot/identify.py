@@ -59,7 +59,9 @@ def _by_name(group: str, nodes: Sequence[Mapping[str, Any]]) -> str:
         _only(row for row in nodes if wanted in (text(row["name"]).lower(), _hostname(row)))
         or _only(row for row in nodes if wanted in (*parts(row["internal_ips"]), *parts(row["external_ips"])))
         or _only(row for row in nodes if _instance(text(row["provider_id"])) == wanted)
-        or _only(row for row in nodes if short in (_hostname(row).partition(".")[0], text(row["name"]).partition(".")[0]))
+        or _only(
+            row for row in nodes if short in (_hostname(row).partition(".")[0], text(row["name"]).partition(".")[0])
+        )
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from analyzer.bundle.places import Layout, Place, Parts, Root, Rule
+from analyzer.bundle.places import Layout, Parts, Place, Root, Rule
 
 SOME_NAMESPACES = "kubectl cluster-info dump without -A covers kube-system and the current namespace only"
 _HOST = re.compile(r"^Linux ([A-Za-z0-9][A-Za-z0-9._-]{0,252}) \d", re.MULTILINE)

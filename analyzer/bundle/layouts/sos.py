@@ -11,7 +11,9 @@ import re
 
 from analyzer.bundle.places import OTHER_NAMESPACE, Layout, Root, Rule
 
-_ROOT = re.compile(r"(?:sosreport|sos-collector)-(?P<host>.+?)(?:-(?P<label>\d+))?-(?P<date>20\d\d-\d\d-\d\d)-(?P<id>\w+?)(?:-obfuscated)?")
+_ROOT = re.compile(
+    r"(?:sosreport|sos-collector)-(?P<host>.+?)(?:-(?P<label>\d+))?-(?P<date>20\d\d-\d\d-\d\d)-(?P<id>\w+?)(?:-obfuscated)?"
+)
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 NETWORKING = "sos_commands/networking/"
 

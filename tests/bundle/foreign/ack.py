@@ -16,7 +16,7 @@ def run(command: str, output: bytes, *, failed: bool = False) -> bytes:
     tail = b"failed to collect info: " + command.encode() + b"\n" if failed else b""
     return (
         b"-" * 17 + b"run " + command.encode() + b"-" * 18 + b"\n" + output + tail
-        + b"-" * 12 + b"End of " + command.split()[0].encode() + b"-" * 16 + b"\n\n"
+        + b"-" * 12 + b"End of " + command.split(maxsplit=1)[0].encode() + b"-" * 16 + b"\n\n"
     )  # fmt: skip
 
 

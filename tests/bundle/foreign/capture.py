@@ -59,7 +59,7 @@ class Capture:
         found: list[dict[str, Any]] = []
         for name in names:
             loaded = json.loads(self.files[f"cluster/{name}.json"])
-            found += loaded["items"] if "items" in loaded else [loaded]
+            found += loaded.get("items", [loaded])
         return found
 
     def by_namespace(self, kind: str) -> dict[str, list[dict[str, Any]]]:

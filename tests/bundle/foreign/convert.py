@@ -25,7 +25,9 @@ def netstat(ss: str, *, tcp: bool = True, udp: bool = True, programs: bool = Tru
         state = "LISTEN" if match[1] == "tcp" else ""
         program = f" {match[8]}/{match[7]}" if programs and match[7] else " -" if programs else ""
         peer = ":::*" if six else "0.0.0.0:*"
-        lines.append(f"{match[1]}{'6' if six else ' '}  {match[3]:>6} {match[4]:>6} {local:<23} {peer:<23} {state:<11}{program}")
+        lines.append(
+            f"{match[1]}{'6' if six else ' '}  {match[3]:>6} {match[4]:>6} {local:<23} {peer:<23} {state:<11}{program}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -83,7 +85,9 @@ def wide_endpoints(items: list[dict[str, Any]]) -> str:
 
 def wide_pods(items: list[dict[str, Any]]) -> str:
     """``kubectl get pods -A -o wide``."""
-    rows = [("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED NODE", "READINESS GATES")]
+    rows = [
+        ("NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "IP", "NODE", "NOMINATED NODE", "READINESS GATES")
+    ]
     for one in items:
         ready = any(c["type"] == "Ready" and c["status"] == "True" for c in one["status"].get("conditions", []))
         rows.append((

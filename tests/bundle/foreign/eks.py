@@ -19,7 +19,9 @@ def ipvsadm(capture: Capture, node: str) -> bytes:
     save = re.sub(r"(?<=:)(\d+)\b(?=\s|$)", lambda m: PORTS.get(m[1], m[1]), capture.text(node, "ipvsadm-save-n.txt"))
     stats = capture.text(node, "ipvsadm-Ln-stats.txt")
     rate = re.sub(r"Conns   InPkts  OutPkts  InBytes OutBytes", "  CPS    InPPS   OutPPS    InBPS   OutBPS", stats)
-    rate = re.sub(r"(?<=\d)((?:\s+\d+[KMGT]?){5})$", "        0        0        0        0        0", rate, flags=re.MULTILINE)
+    rate = re.sub(
+        r"(?<=\d)((?:\s+\d+[KMGT]?){5})$", "        0        0        0        0        0", rate, flags=re.MULTILINE
+    )
     return f"{save}\n{rate}\n{stats}".encode()
 
 
@@ -28,7 +30,8 @@ def node_files(capture: Capture, node: str) -> Files:
     rows = [line.split(maxsplit=1)[1] for line in wide_services(chosen).splitlines()]
     return {
         "networking/ipvsadm.txt": ipvsadm(capture, node),
-        "networking/conntrack.txt": b"*** Output of conntrack -S ***\ncpu=0 found=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0\n"
+        "networking/conntrack.txt": b"*** Output of conntrack -S ***\n"
+        b"cpu=0 found=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0\n"
         b"*** Output of conntrack -L ***\n" + capture.of(node, "conntrack-L.txt"),
         "networking/conntrack6.txt": b"*** Output of conntrack -L -f ipv6 ***\n",
         "system/netstat.txt": netstat(capture.text(node, "ss-lntup.txt"), udp=False).encode(),

@@ -50,7 +50,8 @@ def rows(frame: pd.DataFrame, dropped: Iterable[str] = ()) -> list[tuple[Any, ..
     kept = frame.drop(columns=[name for name in (*POINTERS, *dropped) if name in frame.columns])
     plain = kept.astype(object).where(kept.notna(), None)
     return sorted(
-        (tuple(plain_value(cell) for cell in row) for row in plain.itertuples(index=False)), key=lambda row: tuple(map(str, row))
+        (tuple(plain_value(cell) for cell in row) for row in plain.itertuples(index=False)),
+        key=lambda row: tuple(map(str, row)),
     )
 
 

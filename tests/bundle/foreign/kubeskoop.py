@@ -36,9 +36,7 @@ def dump(capture: Capture, node: str) -> dict[str, Any]:
     """From the native form's tables: what KubeSkoop asks netlink for is what the tools print."""
     with opened(lab.bundle(capture.case)) as snapshot:
         own = snapshot.by_node[node]
-        rows = {
-            name: frame.astype(object).where(frame.notna(), None).to_dict("records") for name, frame in own.items()
-        }
+        rows = {name: frame.astype(object).where(frame.notna(), None).to_dict("records") for name, frame in own.items()}
     links = json.loads(capture.of(node, "ip-j-addr.json"))
     index = {one["ifname"]: one["ifindex"] for one in links}
     interfaces = [{
@@ -66,7 +64,9 @@ def dump(capture: Capture, node: str) -> dict[str, Any]:
         else:
             real, _, real_port = words[4].rpartition(":")
             servers[key]["r"] = servers[key]["r"] or []
-            servers[key]["r"].append({"ip": real, "p": int(real_port), "m": True, "w": int(words[words.index("-w") + 1])})
+            servers[key]["r"].append(
+                {"ip": real, "p": int(real_port), "m": True, "w": int(words[words.index("-w") + 1])}
+            )
     sets: dict[str, dict[str, Any]] = {}
     for line in capture.text(node, "ipset-save.txt").splitlines():
         words = line.split()
@@ -83,7 +83,10 @@ def dump(capture: Capture, node: str) -> dict[str, Any]:
         "it": capture.tool(node, "iptables.xml").decode(), "is": list(sets.values()), "vs": servers, "c": sockets,
     }  # fmt: skip
     pod = {"n": "/proc/9/ns/net", "i": "4026532000", "p": 9, "k": "default/web", "if": interfaces[:1], "c": sockets}
-    return {"p": [{"id": "a", "n": "web", "ns": "default", "pid": 9, "net": "/proc/9/ns/net", "nm": "none"}], "n": [host, pod]}
+    return {
+        "p": [{"id": "a", "n": "web", "ns": "default", "pid": 9, "net": "/proc/9/ns/net", "nm": "none"}],
+        "n": [host, pod],
+    }
 
 
 def uploads(capture: Capture) -> dict[str, Files]:

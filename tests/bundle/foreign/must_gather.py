@@ -16,7 +16,12 @@ def document(kind: str, items: list[dict[str, Any]]) -> bytes:
 def uploads(capture: Capture) -> dict[str, Files]:
     top = "must-gather.local.1/quay-io-sha256-0123/"
     files: Files = {}
-    for kind, name in (("services", "ServiceList"), ("endpoints", "EndpointsList"), ("pods", "PodList"), ("configmaps", "ConfigMapList")):
+    for kind, name in (
+        ("services", "ServiceList"),
+        ("endpoints", "EndpointsList"),
+        ("pods", "PodList"),
+        ("configmaps", "ConfigMapList"),
+    ):
         for namespace, items in capture.by_namespace(kind).items():
             files[f"{top}namespaces/{namespace}/core/{kind}.yaml"] = document(name, items)
     for node in capture.objects("nodes"):

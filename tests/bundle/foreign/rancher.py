@@ -11,7 +11,8 @@ def node_files(capture: Capture, node: str, *, objects: bool) -> Files:
     top = f"{node}-2026-11-22_20_44_09/"
     files = {
         top + "networking/ipvsadm": capture.of(node, "ipvsadm-Ln.txt"),
-        top + "systeminfo/conntrack": b"cpu=0 found=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0\n",
+        top
+        + "systeminfo/conntrack": b"cpu=0 found=0 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=0\n",
         top + "systeminfo/hostname": node.encode() + b"\n",
         top + "systeminfo/uname": capture.uname(node),
         top + "systeminfo/sysctla": capture.of(node, "sysctl.txt"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .capture import Capture, Files, listed
 
-OTHER = b"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n    inet 198.51.100.9/32 scope global lo\n"
+OTHER = (
+    b"1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN\n    inet 198.51.100.9/32 scope global lo\n"
+)
 
 
 def node_files(capture: Capture, node: str, *, objects: bool) -> Files:

@@ -9,7 +9,8 @@ from .convert import netstat
 def uploads(capture: Capture) -> dict[str, Files]:
     top = "support-bundle-2026-11-22T20_44_09/"
     files: Files = {
-        top + "version.yaml": b"apiVersion: troubleshoot.sh/v1beta2\nkind: SupportBundle\nspec:\n  versionNumber: v0.120.0\n",
+        top
+        + "version.yaml": b"apiVersion: troubleshoot.sh/v1beta2\nkind: SupportBundle\nspec:\n  versionNumber: v0.120.0\n",
         top + "cluster-info/cluster_version.json": capture.version,
         top + "cluster-resources/nodes.json": listed("nodes", capture.objects("nodes")),
         top + "cluster-resources/services-errors.json": b"null",
