@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer import __version__
-from analyzer.bundle import open_bundle
+from analyzer.bundle import open_bundles
 from analyzer.errors import UsageError
 from analyzer.forwarding import (
     Source,
@@ -38,24 +38,29 @@ if TYPE_CHECKING:
     from analyzer.report.analysis import Analysis
     from analyzer.whatif import Edit, Outcome
 
+BundlePath = str | os.PathLike[str]
 VERDICT_COLUMNS = (
     "source", "target", "outcome", "outcomes", "servers", "seen_source_ips", "mechanism", "confidence", "missing", "layer",
 )  # fmt: skip
 
 
 @contextmanager
-def opened(source: str | os.PathLike[str], *, node: str = "", apply: Sequence[str] = ()) -> Iterator[Snapshot]:
-    """A bundle as a snapshot; the bundle stays open inside the block so that lines can be quoted.
+def opened(
+    source: BundlePath | Sequence[BundlePath], *more: BundlePath, node: str = "", apply: Sequence[str] = ()
+) -> Iterator[Snapshot]:
+    """One bundle, or several of one cluster, as a snapshot; they stay open inside the block so that lines can be quoted.
 
     Args:
-        source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture.
+        source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture; or a list of them.
+        more: further bundles: of other nodes, of the cluster, by the same collector or another one.
         node: the node's name for captures that do not say.
         apply: changes to simulate first, in the words of ``--apply``.
 
     Raises:
         BundleError: it does not exist or cannot be read.
     """
-    with open_bundle(source, node=node) as bundle:
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    with open_bundles([*sources, *more], node=node) as bundle:
         snapshot = load(bundle, node=node)
         yield applied(snapshot, edits_of(snapshot, apply), apply).snapshot if apply else snapshot
 

@@ -391,7 +391,7 @@ ENDPOINTS = _table(
     Column("target", "str", "targetRef as kind/namespace/name"),
     Column("zone", "str", "zone"),
     Column("hint_zones", "str", "hints.forZones, comma separated"),
-    Column("source", "str", "EndpointSlice or Endpoints"),
+    Column("source", "str", "EndpointSlice, Endpoints, or Pod: computed from labels and readiness"),
     Column("object", "str", "name of the object the row comes from"),
     node=False,
 )

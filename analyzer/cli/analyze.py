@@ -13,7 +13,7 @@ ESSENTIAL = ("ipvsadm", "ip-addr")
 
 
 def run(
-    bundle: Path,
+    bundle: Sequence[Path],
     output: Path,
     formats: list[str],
     fail_on: str,
@@ -38,10 +38,14 @@ def run(
         if intent is not None or policy is not None:
             hint = "They hold names: redact first, then write them for the redacted bundle."
             raise UsageError("--redact goes without --intent and --policy", hint=hint)
+        if len(bundle) != 1:
+            raise UsageError(
+                "--redact takes one bundle", hint="Put several into one folder, or redact each with one --key."
+            )
         told = (*apply, *symptoms)
-        with redacted(bundle, output, *redact, node, words_of(lang), told) as (copy, its_node, images):
+        with redacted(bundle[0], output, *redact, node, words_of(lang), told) as (copy, its_node, images):
             changes, seen = images[: len(apply)], images[len(apply) :]
-            return run(copy, output, formats, fail_on, its_node, lang, changes, symptoms=seen, simulate=simulate)
+            return run([copy], output, formats, fail_on, its_node, lang, changes, symptoms=seen, simulate=simulate)
     from analyzer import api
     from analyzer.cli.words import words
     from analyzer.findings.policy import read_policy

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
 from analyzer.report.plain import clean
 
+if TYPE_CHECKING:
+    from analyzer.report.messages import Messages
+    from analyzer.snapshot.model import Snapshot
 
-def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
+
+def run(bundle: Sequence[Path], table: str, output: Path | None, node: str, lang: str = "en") -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
+    from analyzer.cli.words import words
     from analyzer.tables import TABLES
 
     if table and table not in TABLES:
@@ -21,16 +29,17 @@ def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
     with api.opened(bundle, node=node) as snapshot:
         if not table:
             print(overview(snapshot))
+            print()
+            print(coverage(snapshot, words(lang)))
             return 0
         write(snapshot[table], output)
     return 0
 
 
-def overview(snapshot: object) -> str:
+def overview(snapshot: Snapshot) -> str:
     """Nodes with their regime, captures per node with state and rows, what was refused, notes by reason."""
-    from analyzer.snapshot.model import REGIME_KEYS, Snapshot
+    from analyzer.snapshot.model import REGIME_KEYS
 
-    assert isinstance(snapshot, Snapshot)
     lines = [f"{snapshot.source}  layout {snapshot.layout}  sha256 {snapshot.digest[:16]}", ""]
     for name in snapshot.node_names:
         regime = snapshot.regime(name)
@@ -54,3 +63,54 @@ def overview(snapshot: object) -> str:
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
     return "\n".join(map(clean, lines))
+
+
+def coverage(snapshot: Snapshot, messages: Messages) -> str:
+    """What was recognised; per node and input how well it is there; what the lack costs; times; obfuscation."""
+    from analyzer.bundle.layouts import layout
+    from analyzer.findings.inputs import inputs
+
+    text = messages.text
+    known = inputs(snapshot)
+    lines = [text("inspect.recognised")]
+    for part in snapshot.parts:
+        title = known_layout.title if (known_layout := layout(part.layout)) else part.layout
+        lines.append(f"  {clean(part.root or '.'):40} {title}" + (f"  {clean(part.node)}" if part.node else ""))
+    lacking: dict[str, set[str]] = {}
+    node: str | None = None
+    for one in known.inputs:
+        if one.node != node:
+            node = one.node
+            title = text("inspect.inputs.node", node=node) if node else text("inspect.inputs.cluster")
+            lines += ["", title]
+        told = [text(f"inspect.state.{one.state}"), ", ".join(map(clean, one.files[:2]))]
+        if len(one.files) > 2:
+            told[-1] += f" (+{len(one.files) - 2})"
+        told.append(clean(one.detail) if one.state not in ("present", "missing") else "")
+        told.append(text("inspect.masked", count=one.masked) if one.masked else "")
+        told.append(text("inspect.stale", seconds=one.stale_s) if one.stale_s else "")
+        lines.append(f"  {one.name:18} " + "  ".join(part for part in told if part))
+        if one.state != "present":
+            lacking.setdefault(one.name, set()).update(one.rules)
+    if lacking:
+        lines += ["", text("inspect.cost")]
+        for name, ids in lacking.items():
+            lines.append(f"  {name:18} {text(f'inspect.cost.{name}')}")
+            if ids:
+                lines.append(f"  {'':18} {text('inspect.cost.rules', rules=', '.join(sorted(ids)))}")
+    lines += ["", text("inspect.times")]
+    for name, (first, last) in known.times.items():
+        lines.append("  " + text("inspect.times.node", node=name, first=_clock(first), last=_clock(last)))
+    apart = text("inspect.times.apart", seconds=int(known.apart_s)) if known.times else text("inspect.times.unknown")
+    lines.append("  " + apart)
+    if known.obfuscated:
+        lines += [
+            "",
+            text("inspect.obfuscated"),
+            *("  " + text(f"inspect.obfuscated.{sign}") for sign in known.obfuscated),
+        ]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -6,7 +6,7 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -29,8 +29,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE...",
+        help="Folders, archives or single captures, of ipvscope's or another collector; several become one cluster.",
+    ),
+]
 BundlePath = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="Folder, .tar[.gz|.xz|.bz2|.zst], .zip, or a single capture.")
+    Path,
+    typer.Argument(metavar="BUNDLE", help="Folder, archive or single capture, of ipvscope's or another collector."),
 ]
 NodeName = Annotated[
     str, typer.Option("--node", help="Node name for captures that do not say which node they are from.")
@@ -81,11 +89,15 @@ class Format(StrEnum):
     json = "json"
 
 
-def _limited(limits: str, bundle: Path, command: Callable[[], int]) -> Never:
+def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], int]) -> Never:
     """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
     from analyzer.limits import parse_limits, run_limited
 
-    raise typer.Exit(run_limited(command, (), parse_limits(limits), str(bundle)))
+    raise typer.Exit(
+        run_limited(
+            command, (), parse_limits(limits), ", ".join(map(str, [bundle] if isinstance(bundle, Path) else bundle))
+        )
+    )
 
 
 def _version(value: bool) -> None:
@@ -105,7 +117,7 @@ def options(
 
 @app.command()
 def analyze(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the reports; made if absent.")] = Path(
         "ipvscope-report"
     ),
@@ -159,23 +171,24 @@ def analyze(
 
 @app.command()
 def inspect(
-    bundle: BundlePath,
+    bundle: Bundles,
     table: Annotated[str, typer.Option("--table", "-t", help="Print this table instead of the overview.")] = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
     limits: Limit = "",
+    lang: Language = "en",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    _limited(limits, bundle, partial(run, bundle, table, output, node))
+    _limited(limits, bundle, partial(run, bundle, table, output, node, lang))
 
 
 @app.command()
 def probe(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")] = "",
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
     probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
@@ -197,7 +210,7 @@ def probe(
 
 @app.command()
 def trace(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
     json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
@@ -215,7 +228,7 @@ def trace(
 
 @app.command()
 def matrix(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there (.csv or .parquet).")] = None,
     max_cells: Annotated[int, typer.Option(help="Walk at most so many cells; 0 for all.")] = 0,
     listeners: Annotated[
@@ -234,7 +247,7 @@ def matrix(
 
 @app.command()
 def whatif(
-    bundle: BundlePath,
+    bundle: Bundles,
     apply: Changes = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the changed cells there (.csv or .parquet).")
@@ -306,7 +319,7 @@ def rules(
 
 @app.command()
 def expected(
-    bundle: BundlePath,
+    bundle: Bundles,
     node: Annotated[str, typer.Option("--node", help="The node; may be left out where there is only one.")] = "",
     form: Annotated[Form, typer.Option("--format", "-f", help="As the tools print it, or as tables.")] = Form.ipvsadm,
     what: Annotated[

@@ -10,7 +10,7 @@ from analyzer.cli.tables import write
 
 
 def run(
-    bundle: Path, output: Path | None, max_cells: int, listeners: bool, node: str, apply: Sequence[str] = ()
+    bundle: Sequence[Path], output: Path | None, max_cells: int, listeners: bool, node: str, apply: Sequence[str] = ()
 ) -> int:
     """Print the matrix as CSV, or write it as CSV or Parquet. What was left out goes to standard error."""
     from analyzer import api

@@ -10,7 +10,7 @@ from analyzer.cli.tables import harmless_frame, write_csv
 from analyzer.errors import UsageError
 
 
-def run_table(bundle: Path, probes: Path, output: Path | None, node: str, apply: Sequence[str] = ()) -> int:
+def run_table(bundle: Sequence[Path], probes: Path, output: Path | None, node: str, apply: Sequence[str] = ()) -> int:
     """Verdicts for a CSV of probes, order kept. Without `output` they go to standard output."""
     import pandas as pd
 
@@ -39,7 +39,7 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str, apply:
 
 
 def run_one(
-    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+    bundle: Sequence[Path], source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
 ) -> int:
     """One verdict in a line of words, or with its paths as JSON."""
     from analyzer import api
@@ -60,7 +60,7 @@ def run_one(
 
 
 def run_trace(
-    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+    bundle: Sequence[Path], source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
 ) -> int:
     """Every path of one connection, in words or as JSON."""
     from analyzer import api

@@ -24,7 +24,7 @@ NAMES = 3
 
 
 def run(
-    bundle: Path,
+    bundle: Sequence[Path],
     words: Sequence[str],
     output: Path | None,
     max_cells: int,

@@ -103,6 +103,7 @@ class NodeFacts:
         borrowed = tuple(self._named(state.select_source("", any_)) for any_ in ("192.0.2.1", "2001:db8::1"))
         whole = (
             tuple(sorted(state.layers.items())), tuple(sorted(state.incomplete & state.layers.keys())), state.opaque,
+            state.services_partial,
             state.computed_rules, state.rule_inputs, state.beside, state.proxied, state.masquerade_unknown,
             state.node_port_sockets, state.fwmark_servers, state.served_families, state.iptables_tables,
             state.connmark_families, tuple(sorted(state.bases.items())), chains, sets, generic, own, borrowed,

@@ -59,6 +59,13 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     if not missing:
         return
     expected = expected_on(snapshot, state.name)
+    if not snapshot.complete("", "services"):
+        # A Service that was not collected has its virtual server all the same. Its members of sets need no such care:
+        # they matter to packets for its addresses only, and those are undecided at IPVS.
+        state.incomplete |= missing & {"ip-addr", "ipvsadm"}
+        state.services_partial = "ipvsadm" in missing
+        if state.services_partial:
+            state.vague_addresses, state.vague_node_ports = _without_policy(snapshot)
     if "ip-addr" in missing:
         _addresses(snapshot, state, expected, vips=mode in ("ipvs", "unknown"))
     if "ip-route" in missing:
@@ -69,6 +76,20 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
         _sets(snapshot, state, expected)
     if "iptables" in missing:
         _chains(snapshot, state, expected)
+
+
+def _without_policy(snapshot: Snapshot) -> tuple[frozenset[str], frozenset[int]]:
+    """Addresses and nodePorts of published Services whose traffic policy was not collected (tables do not print it)."""
+    addresses: set[str] = set()
+    ports: set[int] = set()
+    services = snapshot["services"]
+    published = services["type"].isin(["NodePort", "LoadBalancer"]) & services["external_policy"].isna()
+    vague = {(text(row["namespace"]), text(row["name"])) for row in records(services[published])}
+    for service in snapshot.objects.services:
+        if (service.namespace, service.name) in vague:
+            addresses.update((*service.cluster_ips, *service.external_ips, *service.published))
+            ports.update(port.node_port for port in service.ports if port.node_port)
+    return frozenset(addresses), frozenset(ports)
 
 
 def _walkable(snapshot: Snapshot, state: NodeState, mode: str) -> bool:

@@ -266,6 +266,11 @@ class NodeState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     incomplete: frozenset[str] = frozenset()
     """Captures that were filtered or cut: absence of a row proves nothing."""
+    services_partial: bool = False
+    """Virtual servers were computed from Services of which not all were collected."""
+    vague_addresses: frozenset[str] = frozenset()
+    vague_node_ports: frozenset[int] = frozenset()
+    """Where such a Service's traffic policy is not known: what its virtual servers list is not known either."""
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
     trees: dict[tuple[int, str], list[tuple[int, dict[int, Route]]]] = field(default_factory=dict)
     """Route table -> (mask, first address -> route), longest prefixes first; filled when a table is first asked."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 
 import analyzer.parsers as package
-from analyzer.parsers import envelope, frames, transcript
+from analyzer.parsers import envelope, frames, kubeskoop, transcript
 from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
 from analyzer.parsers.collector import no_collection
 from analyzer.tables import TABLES
@@ -78,16 +78,21 @@ def identify(data: bytes, path: str) -> tuple[Form | None, ...]:
     return tuple(_choose(envelope.head(piece.data, path)) for piece in transcript.pieces(data))
 
 
-def parse_member(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
+def parse_member(data: bytes, path: str, command: str = "") -> list[tuple[Form, Parsed]]:
     """Parse a member with the form(s) found in it; an empty list when nothing recognises it.
+
+    `command` is the command that wrote it, where the bundle's layout says so: it then speaks in place of the file's name.
 
     Error text instead of output gives a failed `Parsed` (note `error-text`) of the form the name or the text suggests:
     never an empty table, which would be knowledge. Content that no form recognises under a name that promises one is
     failed too (note `unusable`).
     """
     with no_collection():
+        if (found := kubeskoop.read(data, path)) is not None:
+            return found
         pieces = transcript.pieces(data)
-        return _single(data, path) if len(pieces) == 1 else _transcript(pieces, path)
+        framed = len(pieces) > 1 or pieces[0].command
+        return _transcript(pieces, path) if framed else _single(data, path, command)
 
 
 def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, Parsed]]:
@@ -126,6 +131,8 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
             continue
         padded = piece.padded()
         parsed = failure(known, padded, "error-text", failed) if failed else known.parse(padded, path)
+        if piece.cut:
+            parsed = replace(parsed, complete=False, detail=parsed.detail or "cut by the collector's time limit")
         count = parsed.lines
         pad = piece.first - 1
         parsed = replace(
@@ -172,11 +179,11 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
     return results
 
 
-def _single(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
-    head = envelope.head(data, path)
+def _single(data: bytes, path: str, command: str) -> list[tuple[Form, Parsed]]:
+    head = envelope.head(data, _slug(command) or path)
     known = _choose(head)
     if known is not None:
-        return [(known, known.parse(data, path))]
+        return [(known, _told(known, data, path, command))]
     failed = envelope.error_text(head.lines)
     named = _named(head.name) or (_named(failed.lower()) if failed else [])
     if not named:
@@ -189,8 +196,26 @@ def _single(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
 
 def _by_command(command: str) -> Form | None:
     """The form of a command's empty or failed output."""
-    named = _named(re.sub(r"[^a-z0-9]+", "-", command.lower()).strip("-"))
+    named = _named(_slug(command))
     return named[0][1] if named else None
+
+
+def _slug(command: str) -> str:
+    """A command as a file name would spell it.
+
+    >>> _slug("ip -6 route show table all"), _slug("kube-proxy.log")
+    ('ip-6-route-show-table-all', 'kube-proxy.log')
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", command.lower()).strip("-")
+
+
+def _told(known: Form, data: bytes, path: str, command: str) -> Parsed:
+    """Parse under the name of the command, which some parsers read options off, with the rows pointing to the file."""
+    if not command:
+        return known.parse(data, path)
+    parsed = known.parse(data, _slug(command))
+    tables = {name: frames.moved(frame, path) for name, frame in parsed.tables.items()}
+    return replace(parsed, tables=tables, facts={"command": command, **parsed.facts})
 
 
 def _superseding(parsed: Parsed, old: Parsed, line: int) -> Parsed:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
 from analyzer.snapshot.declared import is_partial, partial_files
+from analyzer.snapshot.derive import derive_addresses, derive_endpoints
+from analyzer.snapshot.identify import aliases
 from analyzer.snapshot.merge import Piece as MergePiece
 from analyzer.snapshot.merge import concat, merge_tables, of_node
 from analyzer.snapshot.model import Snapshot
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 UNNAMED = "unnamed"
 TOO_LARGE = "reading it takes more memory than there is"
+_OF_THE_CLUSTER = ("objects", "cloud", "object-table", "proxy-config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,11 @@ class Piece:
     @property
     def of_cluster(self) -> bool:
         """Objects and the cloud's documents, which belong to no node."""
-        return self.form.capture in ("objects", "cloud", "object-table", "proxy-config")
+        return self.form.capture in _OF_THE_CLUSTER
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        return self.parsed.tables
 
 
 Progress = Callable[[int, int], None]
@@ -67,10 +74,11 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
     for done, member in enumerate(bundle.members):
         if progress is not None:
             progress(done, len(bundle.members))
+        unread = member.area == "manifest" or bool(member.unused)
         try:
             data = member.read()
             sha256 = hashlib.sha256(data).hexdigest()
-            found = [] if member.area == "manifest" else parse_member(data, member.path)
+            found = [] if unread else parse_member(data, member.path, member.command)
         except MemoryError:
             # Under a limit of memory, which the rest may still fit into.
             rows.append({"capture": "", "state": "refused", "file": member.path, "detail": TOO_LARGE, "rows": 0})
@@ -78,8 +86,13 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
             continue
         digests.append((member.path, sha256))
         if not found:
-            rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
+            rows.append(_capture(member, None, None, sha256, member.unused if unread else "not recognised"))
         for form, parsed in found:
+            if form.name == "kubectl-table":
+                # A table leaves out policies, selectors and port names: no sound basis for what is expected.
+                parsed = replace(parsed, complete=False)
+            if member.partial:
+                parsed = replace(parsed, complete=False, detail=parsed.detail or member.partial)
             piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
             held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
@@ -92,8 +105,9 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
     partial = partial_files(bundle.manifest)
-    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(pieces, node)]
-    tables, unused = _merged(pieces, store)
+    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(_with_node_names(pieces), node)]
+    captured = _captured(pieces)
+    tables, unused = _merged(pieces, store, captured)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
@@ -119,9 +133,10 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
         if isinstance(tables, SpilledTables)
         else {name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
         node_names=_node_names(tables, pieces),
-        captured=_captured(pieces),
+        captured=captured,
         read_line=_line_reader(bundle),
         manifest=bundle.manifest,
+        parts=bundle.parts,
     )
     return _with_regimes(snapshot)
 
@@ -133,10 +148,17 @@ def _stored(store: Store, piece: Piece) -> Piece:
     return replace(piece, parsed=replace(piece.parsed, tables=Stored(store, piece.parsed.tables)))
 
 
-def _merged(pieces: list[Piece], store: Store | None) -> tuple[Mapping[str, pd.DataFrame], dict[tuple[str, str], str]]:
+def _merged(
+    pieces: list[Piece], store: Store | None, captured: dict[str, dict[str, bool]]
+) -> tuple[Mapping[str, pd.DataFrame], dict[tuple[str, str], str]]:
     """The tables, and which captures fill none of them and why. With a store, each node's state is merged by itself."""
     if store is None:
-        return merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
+        whole_tables, lost = merge_tables(
+            [(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces]
+        )
+        derive_addresses(whole_tables, captured)
+        derive_endpoints(whole_tables, captured)
+        return whole_tables, lost
     small: list[MergePiece] = []
     grouped: dict[str, list[MergePiece]] = defaultdict(list)
     for piece in pieces:
@@ -150,9 +172,11 @@ def _merged(pieces: list[Piece], store: Store | None) -> tuple[Mapping[str, pd.D
         if any(of_node(name) for name in piece.parsed.tables):
             grouped[piece.node].append(whole)
     tables, unused = merge_tables(small)
+    derive_endpoints(tables, captured)
     nodes: dict[str, Stored] = {}
     for node, own in grouped.items():
         merged, lost = merge_tables(own)
+        derive_addresses(merged, {node: captured[node]} if node in captured else {})
         unused |= lost
         nodes[node] = Stored(store, {name: frame for name, frame in merged.items() if of_node(name)})
     return SpilledTables(tables, nodes, concat), unused
@@ -183,7 +207,7 @@ def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: s
 
 
 def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
-    if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
+    if form.capture in _OF_THE_CLUSTER:
         return ""
     return member.node or parsed.facts.get("host", "") or node
 
@@ -193,6 +217,18 @@ def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
     if not piece.parsed.complete or not is_partial(piece.member.path, partial):
         return piece
     return replace(piece, parsed=replace(piece.parsed, complete=False))
+
+
+def _with_node_names(pieces: list[Piece]) -> list[Piece]:
+    """Captures under the name of the Node object they belong to, where it is known by another name."""
+    local = [piece for piece in pieces if piece.form.capture not in _OF_THE_CLUSTER or "nodes" in piece.tables]
+    names = aliases(local)
+    return [
+        replace(piece, node=names[piece.node])
+        if piece.node in names and piece.form.capture not in _OF_THE_CLUSTER
+        else piece
+        for piece in pieces
+    ]
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
@@ -206,7 +242,7 @@ def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
     fallback = node or (names[0] if len(set(names)) == 1 else UNNAMED)
     return [
         piece
-        if piece.node or piece.form.capture in ("objects", "cloud", "object-table", "proxy-config")
+        if piece.node or piece.form.capture in _OF_THE_CLUSTER
         else Piece(piece.member, fallback, piece.form, piece.parsed)
         for piece in pieces
     ]
@@ -219,7 +255,7 @@ def _node_names(tables: Mapping[str, pd.DataFrame], pieces: Iterable[Piece]) -> 
     return tuple(sorted(names))
 
 
-def _captured(pieces: Iterable[Piece]) -> Mapping[str, Mapping[str, bool]]:
+def _captured(pieces: Iterable[Piece]) -> dict[str, dict[str, bool]]:
     """node -> capture -> whether it is complete; the best of several captures counts. "" holds the cluster's objects."""
     found: dict[str, dict[str, bool]] = defaultdict(dict)
     for piece in pieces:

@@ -36,6 +36,10 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     "sysctls": ("node", "key"),
     "host_facts": ("node", "fact", "value"),
 }
+COMPLEMENTS: Mapping[str, tuple[str, ...]] = {
+    "rules": ("family",), "iptables_chains": ("family", "table"), "iptables_rules": ("family", "table"),
+}  # fmt: skip
+"""Tables that several captures of one fact fill together, each a group of rows of its own."""
 COUNTERS = ("conns", "in_pkts", "out_pkts", "in_bytes", "out_bytes", "rounded")
 
 
@@ -72,6 +76,8 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
             for other in candidates:
                 if other is not winner:
                     frame = _enrich(table, frame, other[3].tables.get(table))
+            if table in COMPLEMENTS:
+                frame = _complement(table, frame, winner, candidates, used)
             best[table].append((node, frame))
         for other in candidates:
             if other is not winner:
@@ -116,6 +122,44 @@ def _enrich(table: str, frame: pd.DataFrame, other: pd.DataFrame | None) -> pd.D
     for column in COUNTERS:
         filled.loc[known, column] = filled.loc[known, column].fillna(joined[column])
     return filled
+
+
+def _complement(
+    table: str, frame: pd.DataFrame, winner: Piece, candidates: Sequence[Piece], used: dict[tuple[str, str], bool]
+) -> pd.DataFrame:
+    """What other captures of one fact hold and the best one has nothing of: rules of the other family, other tables of iptables.
+
+    Listings (`iptables -nvL`) show one table each and belong together; a save form holds all tables of its variant.
+    """
+    import pandas as pd
+
+    keys = COMPLEMENTS[table]
+    parts = [frame]
+    have = set(_keys(frame, keys))
+    for other in sorted(candidates, key=_quality, reverse=True):
+        rows = other[3].tables.get(table)
+        listings = winner[2].name.endswith("tables-list") and other[2] is winner[2]
+        if other is winner or rows is None or not len(rows) or not (listings or table == "rules"):
+            continue
+        added = _keys(rows, keys)
+        missing = [key not in have for key in added]
+        if any(missing):
+            parts.append(rows[missing])
+            have |= set(added)
+            used[(other[1], other[2].name)] = True
+    if len(parts) == 1:
+        return frame
+    return TABLES[table].conform(pd.concat([_plain_file(part) for part in parts], ignore_index=True))
+
+
+def _keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups of rows; rules without a family are IPv4's, as `ip rule` prints them."""
+    columns = [frame["family"].fillna(4).astype("str") if key == "family" else frame[key].astype("str") for key in keys]
+    return list(zip(*columns, strict=True))
+
+
+def _plain_file(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype({"file": "str", "node": "str"}) if "node" in frame.columns else frame.astype({"file": "str"})
 
 
 def _join_links(parts: Iterable[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd.DataFrame]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from analyzer.bundle.model import Part
 from analyzer.evidence import Evidence
 from analyzer.snapshot.spill import NodeTables, SpilledTables
 
@@ -82,6 +83,8 @@ class Snapshot:
     regimes: Mapping[str, Regime] = field(default_factory=dict)
     read_line: Callable[[str, int], str] = field(default=lambda _file, _line: "", compare=False)
     manifest: Mapping[str, object] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    """The bundles of collectors that the input was recognised as."""
     simulated: tuple[str, ...] = ()
     """Changes that were applied to the captured cluster; empty for the cluster as it was captured."""
 

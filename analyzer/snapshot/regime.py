@@ -211,6 +211,14 @@ def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: 
         return Fact("iptables", "state", _evidence(svc.head(1), node))
     if len(nft):
         return Fact("nftables", "state", _evidence(nft.head(1), node))
+    rules, addresses = table["iptables_rules"], table["addresses"]
+    matching = rules[(rules["chain"] == "KUBE-SERVICES") & rules["rule"].str.contains("match-set KUBE-", na=False)]
+    bound = addresses[addresses["interface"] == "kube-ipvs0"]
+    if len(matching):
+        # Only the IPVS proxier matches sets there.
+        return Fact("ipvs", "state", _evidence(matching.head(1), node))
+    if len(bound) and not snapshot.has(node, "iptables") and not cluster.mode.known:
+        return Fact("ipvs", "state", _evidence(bound.head(1), node))
     return cluster.mode
 
 
