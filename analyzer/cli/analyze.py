@@ -30,7 +30,8 @@ def run(
     from analyzer.cli.words import words
     from analyzer.findings.policy import read_policy
     from analyzer.intent import assumed_cluster, read_intent
-    from analyzer.report import html, json_report, pdf, text
+    from analyzer.report import formats as output_formats
+    from analyzer.report import text
 
     messages = words(lang)
     rules = read_policy(policy) if policy is not None else None
@@ -46,20 +47,17 @@ def run(
             raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(output)) from None
         written = []
         for name in formats:
-            path = output / f"report.{name}"
-            if name == "html":
-                content = html.render(analysis, messages).encode("utf-8")
-            elif name == "pdf":
-                content = pdf.render(analysis, messages)
-            else:
-                content = json_report.render(analysis, messages).encode("utf-8")
-            try:
-                path.write_bytes(content)
-            except OSError as error:
-                raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
-            written.append(path)
+            for file, content in output_formats.files(name, analysis, messages):
+                path = output / file
+                try:
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(content)
+                except OSError as error:
+                    raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
+                # A folder of tables is named once.
+                written.append(path if path.parent == output else path.parent)
         print(text.summary(analysis, messages), end="")
-        for path in written:
+        for path in dict.fromkeys(written):
             print(path)
     counted = [one for one in analysis.findings.findings if not one.suppressed]
     severities = [SEVERITIES.index(one.severity) for one in counted]

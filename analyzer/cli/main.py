@@ -63,12 +63,6 @@ class Form(StrEnum):
     json = "json"
 
 
-class Format(StrEnum):
-    html = "html"
-    pdf = "pdf"
-    json = "json"
-
-
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"ipvscope {__version__}")
@@ -91,7 +85,10 @@ def analyze(
         "ipvscope-report"
     ),
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="Only these formats (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--format", "-f", help="html, pdf, json, md, sarif, junit, csv, xlsx, parquet: comma-separated or repeated."
+        ),
     ] = None,
     fail_on: Annotated[
         Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
@@ -116,18 +113,19 @@ def analyze(
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
 ) -> None:
-    """Analyse a bundle and write report.html, report.pdf and report.json.
+    """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
     Exit codes: 0 nothing at or above the threshold, 1 findings, 2 usage, 3 the bundle cannot be read,
     4 analysed but incomplete: an essential input is missing and nothing could be decided.
     """
     from analyzer.cli.analyze import run
+    from analyzer.report.formats import chosen
 
     raise typer.Exit(
         run(
             bundle,
             output,
-            [one.value for one in formats or list(Format)],
+            list(chosen(formats or ())),
             fail_on.value,
             node,
             lang,
