@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analyzer.errors import IpvscopeError
 from analyzer.findings.model import SEVERITIES
+from analyzer.progress import stage
+
+if TYPE_CHECKING:
+    from analyzer.report.analysis import Analysis
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
 
@@ -24,14 +29,15 @@ def run(
     symptoms: Sequence[str] = (),
     *,
     simulate: bool = True,
+    as_json: bool = False,
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
+    from analyzer.cli.analyze_summary import show
     from analyzer.cli.words import words
     from analyzer.findings.policy import read_policy
     from analyzer.intent import assumed_cluster, read_intent
     from analyzer.report import formats as output_formats
-    from analyzer.report import text
 
     messages = words(lang)
     rules = read_policy(policy) if policy is not None else None
@@ -47,6 +53,7 @@ def run(
             raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(output)) from None
         written = []
         for name in formats:
+            stage("writing")
             for file, content in output_formats.files(name, analysis, messages):
                 path = output / file
                 try:
@@ -56,9 +63,12 @@ def run(
                     raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
                 # A folder of tables is named once.
                 written.append(path if path.parent == output else path.parent)
-        print(text.summary(analysis, messages), end="")
-        for path in dict.fromkeys(written):
-            print(path)
+        code = _exit_code(analysis, fail_on)
+        show(analysis, messages, list(dict.fromkeys(written)), code, as_json=as_json)
+    return code
+
+
+def _exit_code(analysis: Analysis, fail_on: str) -> int:
     counted = [one for one in analysis.findings.findings if not one.suppressed]
     severities = [SEVERITIES.index(one.severity) for one in counted]
     limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)

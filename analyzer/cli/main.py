@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ Changes = Annotated[
     ),
 ]  # fmt: skip
 Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/outputs.md).")]
 
 
 class Threshold(StrEnum):
@@ -112,6 +114,7 @@ def analyze(
     simulate: Annotated[
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
+    json: Json = False,
 ) -> None:
     """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
@@ -134,6 +137,7 @@ def analyze(
             policy,
             symptom or (),
             simulate=simulate,
+            as_json=json,
         )  # fmt: skip
     )
 
@@ -146,11 +150,13 @@ def inspect(
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
+    json: Json = False,
+    lang: Language = "en",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    raise typer.Exit(run(bundle, table, output, node))
+    raise typer.Exit(run(bundle, table, output, node, lang=lang, as_json=json))
 
 
 @app.command()
@@ -160,7 +166,7 @@ def probe(
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
     probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
@@ -169,7 +175,7 @@ def probe(
     from analyzer.cli.probe import run_one, run_table
 
     if probes is not None:
-        raise typer.Exit(run_table(bundle, probes, output, node, apply or ()))
+        raise typer.Exit(run_table(bundle, probes, output, node, apply or (), as_json=json))
     raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
 
 
@@ -178,7 +184,7 @@ def trace(
     bundle: BundlePath,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
-    json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
@@ -200,11 +206,13 @@ def matrix(
     ] = False,
     node: NodeName = "",
     apply: Changes = None,
+    json: Json = False,
+    lang: Language = "en",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or ()))
+    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or (), lang=lang, as_json=json))
 
 
 @app.command()
@@ -218,7 +226,7 @@ def whatif(
     fail_on: Annotated[
         str, typer.Option(help="Exit with 1 when one of these effects occurs, e.g. broken,unknown,client-address.")
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
 ) -> None:
@@ -253,7 +261,7 @@ def diff(
         str,
         typer.Option(help="Exit with 1 when this occurs: any, objects, nodes, broken, finding-new, finding-worse ..."),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
 ) -> None:
@@ -268,12 +276,14 @@ def diff(
 
 @app.command()
 def rules(
-    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "", lang: Language = "en"
+    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "",
+    lang: Language = "en",
+    json: Json = False,
 ) -> None:
     """List what can be found, or explain one rule."""
     from analyzer.cli.rules import run
 
-    raise typer.Exit(run(rule, lang))
+    raise typer.Exit(run(rule, lang, as_json=json))
 
 
 @app.command()
@@ -287,6 +297,7 @@ def expected(
     diff: Annotated[
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -295,22 +306,34 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    raise typer.Exit(run(bundle, node, form.value, what.value, diff=diff))
+    raise typer.Exit(run(bundle, node, "json" if json else form.value, what.value, diff=diff))
 
 
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
+    from analyzer import progress
+    from analyzer.cli import out
+    from analyzer.cli.progress import display
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What the terminal's encoding lacks becomes an escape instead of an error.
+            stream.reconfigure(errors="backslashreplace")
+    display.enable()
+    progress.listen(display.update)
     try:
         app()
     except IpvscopeError as error:
-        print(f"ipvscope: {error}", file=sys.stderr)
+        out.warn(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        print("ipvscope: interrupted", file=sys.stderr)
+        out.warn("interrupted")
         sys.exit(130)
+    finally:
+        display.stop()
 
 
 if __name__ == "__main__":

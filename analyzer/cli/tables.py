@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from analyzer.cli import out
 from analyzer.errors import IpvscopeError
 
 if TYPE_CHECKING:
@@ -12,18 +13,30 @@ if TYPE_CHECKING:
 
 
 def write(frame: pd.DataFrame, output: Path | None) -> None:
-    """CSV to standard output, or a file: Parquet by its suffix, else CSV.
+    """CSV to standard output, or a file: Parquet by its suffix, else CSV. CSV cells are guarded (`analyzer.report.cells`).
 
     Raises:
         IpvscopeError: the file cannot be written.
     """
+    from analyzer.report.cells import csv_text
+
     if output is None:
-        print(frame.to_csv(index=False), end="")
+        out.say(csv_text(frame), end="")
         return
     try:
         if output.suffix == ".parquet":
             frame.to_parquet(output, index=False)
         else:
-            frame.to_csv(output, index=False)
+            output.write_text(csv_text(frame), encoding="utf-8")
     except OSError as error:
         raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(output)) from None
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON: null as None, numbers and truth values as such."""
+    columns = []
+    for name in frame.columns:
+        known = frame[name].notna().tolist()
+        values = frame[name].astype("object").tolist()
+        columns.append([value if is_known else None for value, is_known in zip(values, known, strict=True)])
+    return [dict(zip(map(str, frame.columns), row, strict=True)) for row in zip(*columns, strict=True)]

@@ -50,11 +50,10 @@ def code(text: object) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-def block(text: object, language: str = "", *, lines: int = 1000, columns: int = 2000) -> list[str]:
-    """A fenced block of at most so many lines, the rest counted in a last one."""
-    every = [cut(line, columns) for line in clean_block(text).rstrip("\n").split("\n")]
-    shown = every[:lines] + ([f"# ... +{len(every) - lines}"] if len(every) > lines else [])
-    fence = "`" * max(3, max(map(_longest_run, shown), default=0) + 1)
+def block(text: object, language: str = "") -> list[str]:
+    """A fenced block, whatever fences are in it."""
+    shown = clean_block(text).rstrip("\n").split("\n")
+    fence = "`" * max(3, max(map(_longest_run, shown)) + 1)
     return [fence + language, *shown, fence]
 
 

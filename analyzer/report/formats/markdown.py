@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analyzer.findings.incidents import Incident
 from analyzer.findings.model import SEVERITIES, Finding
-from analyzer.remedies.model import Remedy
+from analyzer.report.advice import first_fixes
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.markdown_text import block, code, escaped, sentence, value
@@ -24,7 +23,8 @@ CAUSES = 5
 FIXES = 3
 FINDINGS = 15
 NAMES = 4
-LINES = 15
+LINES = 30
+BODY = 2500
 COLUMNS = 160
 SENTENCE = 400
 
@@ -39,8 +39,11 @@ def _document(analysis: Analysis, messages: Messages) -> Iterator[str]:
     snapshot = analysis.snapshot
     yield f"# ipvscope: {value(snapshot.source)}"
     yield ""
-    listed = ", ".join(f"{one.number} {escaped(one.label)}" for one in counts.severities if one.number)
-    yield f"**{escaped(counts.headline)}**" + (f" ({listed})" if listed else "")
+    listed = ", ".join(
+        messages.text("report.text.count", n=one.number, label=one.label) for one in counts.severities if one.number
+    )
+    headline = messages.text("terminal.headline", headline=counts.headline, list=listed) if listed else counts.headline
+    yield f"**{escaped(headline)}**"
     yield ""
     for line in symptom_lines(analysis, messages)[:CAUSES]:
         yield f"- {_told(line)}"
@@ -97,20 +100,8 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _fixes(analysis: Analysis, messages: Messages) -> Iterator[str]:
-    """For each of the first causes the best fix that can be used, each card and its filling once."""
-    told: set[tuple[str, str]] = set()
-    for one in analysis.incidents[:CAUSES]:
-        found = _best(analysis, one)
-        if found is None or len(told) >= FIXES:
-            continue
-        finding, fix = found
-        key = (fix.card, "".join(change.body for change in fix.changes))
-        if key in told:
-            continue
-        if not told:
-            yield from _heading(messages, "do")
-        told.add(key)
-        yield from () if len(told) == 1 else ("",)
+    for number, (finding, fix) in enumerate(first_fixes(analysis, causes=CAUSES, limit=FIXES)):
+        yield from ("",) if number else _heading(messages, "do")
         yield f"### {sentence(messages, f'fix.{fix.card}.title', **fix.values)} ({code(fix.card)})"
         yield ""
         proof = analysis.proof_of(finding, fix)
@@ -119,24 +110,15 @@ def _fixes(analysis: Analysis, messages: Messages) -> Iterator[str]:
         for item in fix.prerequisites:
             if item.state == "unknown":
                 check = sentence(messages, f"prerequisite.{item.slug}", **item.values)
-                yield f"- {escaped(messages.text('output.md.check'))}: {cut(check, SENTENCE)}"
+                yield f"- {escaped(messages.text('output.md.check'))}: {check}"
         for slug in fix.side_effects[:3]:
-            yield f"- {cut(sentence(messages, f'side-effect.{slug}', **fix.values), SENTENCE)}"
+            yield f"- {sentence(messages, f'side-effect.{slug}', **fix.values)}"
         for change in fix.changes[:2]:
             yield ""
-            yield from block(
-                change.body, {"command": "sh", "yaml": "yaml"}.get(change.kind, ""), lines=LINES, columns=COLUMNS
-            )
-
-
-def _best(analysis: Analysis, incident: Incident) -> tuple[Finding, Remedy] | None:
-    by_key = {(one.rule, one.about): one for one in analysis.findings.findings}
-    for key in incident.findings:
-        finding = by_key.get(key)
-        for fix in analysis.remedies_of(finding) if finding is not None else ():
-            if fix.usable and finding is not None:
-                return finding, fix
-    return None
+            language = {"command": "sh", "yaml": "yaml"}.get(change.kind, "")
+            # A command or document is shown whole or not at all: half of one is dangerous to copy.
+            whole = len(change.body) <= BODY and change.body.count("\n") < LINES
+            yield from block(change.body, language) if whole else [sentence(messages, "output.md.too-long")]
 
 
 def _findings(analysis: Analysis, messages: Messages) -> Iterator[str]:
