@@ -1,4 +1,4 @@
-"""Write the generated pages: docs/tables.md (declared tables) and docs/findings.md (rules with their texts).
+"""Write the generated pages: docs/tables.md, docs/result-tables.md (declared tables) and docs/findings.md (rules with their texts).
 
 ``make_docs.py --check`` exits with 1 when a page is not what it should be.
 """
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from analyzer.findings.registry import rules
 from analyzer.report.messages import Messages
+from analyzer.report.result_tables import RESULTS
 from analyzer.report.rule_page import rule_ids, rule_page
+from analyzer.schema import TableSchema
 from analyzer.tables import TABLES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -25,17 +27,34 @@ def tables_page() -> str:
         "",
     ]
     for schema in TABLES.values():
-        lines += [
-            f"## {schema.name}",
-            "",
-            f"A row is {schema.row}.",
-            "",
-            "| column | dtype | unit | meaning |",
-            "|---|---|---|---|",
-        ]
-        lines += [f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning.replace('|', '&#124;')} |" for c in schema.columns]
-        lines.append("")
+        lines += _table(schema)
     return "\n".join(lines)
+
+
+def result_tables_page() -> str:
+    lines = [
+        "# Result tables",
+        "",
+        "Generated from `analyzer/report/result_tables.py` by `scripts/make_docs.py`. `ipvscope analyze --format csv,xlsx,parquet` writes",
+        "them beside [those of the snapshot](tables.md); see [outputs.md](outputs.md). Null means unknown or nothing to say.",
+        "",
+    ]
+    for schema in RESULTS.values():
+        lines += _table(schema)
+    return "\n".join(lines)
+
+
+def _table(schema: TableSchema) -> list[str]:
+    return [
+        f"## {schema.name}",
+        "",
+        f"A row is {schema.row}.",
+        "",
+        "| column | dtype | unit | meaning |",
+        "|---|---|---|---|",
+        *(f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning.replace('|', '&#124;')} |" for c in schema.columns),
+        "",
+    ]
 
 
 def findings_page() -> str:
@@ -70,7 +89,8 @@ def rule_pages() -> dict[str, str]:
 
 
 def main() -> int:
-    pages = {"tables.md": tables_page(), "findings.md": findings_page(), **rule_pages()}
+    pages = {"tables.md": tables_page(), "result-tables.md": result_tables_page(), "findings.md": findings_page()}
+    pages |= rule_pages()
     (DOCS / "rules").mkdir(exist_ok=True)
     gone = [path for path in (DOCS / "rules").glob("*.md") if f"rules/{path.name}" not in pages]
     for path in gone if "--check" not in sys.argv else ():
