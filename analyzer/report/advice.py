@@ -1,12 +1,14 @@
-"""What to do first: for each cause the best fix that can be used."""
+"""What a short form says: the headline, what to do first, and which inputs would decide what is open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, Skipped
 from analyzer.remedies.model import Remedy
 from analyzer.report.analysis import Analysis
+from analyzer.report.messages import Messages
 
 
 def first_fixes(analysis: Analysis, *, causes: int, limit: int) -> Iterator[tuple[Finding, Remedy]]:
@@ -28,3 +30,36 @@ def first_fixes(analysis: Analysis, *, causes: int, limit: int) -> Iterator[tupl
         if key not in told and len(told) < limit:
             told.add(key)
             yield found
+
+
+def headline(analysis: Analysis, messages: Messages) -> str:
+    """One sentence that never says more than is known: no "all is well" while a connection fails or cannot be told."""
+    counted = [one for one in analysis.findings.findings if not one.suppressed]
+    serious = sum(one.severity in ("critical", "warning") for one in counted)
+    if serious:
+        return messages.text("report.headline.serious", n=serious)
+    outcomes = Counter(verdict.outcome for verdict in analysis.matrix.cells.values())
+    total, unknown = sum(outcomes.values()), outcomes["unknown"]
+    bad = total - outcomes["ok"] - unknown
+    if bad:
+        return messages.text("output.headline.failing", bad=bad, total=total, unknown=unknown)
+    if unknown or not total:
+        return messages.text(
+            "output.headline.open", unknown=unknown, total=total, skipped=len(analysis.findings.skipped)
+        )
+    if counted:
+        return messages.text("report.headline.minor", n=len(counted))
+    return messages.text("report.headline.undecided" if analysis.findings.skipped else "report.headline.none")
+
+
+def missing_inputs(skipped: Sequence[Skipped]) -> list[tuple[str, tuple[str, ...]]]:
+    """(input, rules that lack it), the input that opens most rules first.
+
+    >>> missing_inputs([Skipped("A", ("x",)), Skipped("B", ("x", "y"))])
+    [('x', ('A', 'B')), ('y', ('B',))]
+    """
+    lacking: dict[str, list[str]] = {}
+    for one in skipped:
+        for name in one.missing:
+            lacking.setdefault(name, []).append(one.rule)
+    return sorted(((name, tuple(rules)) for name, rules in lacking.items()), key=lambda item: (-len(item[1]), item[0]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analyzer.findings.model import SEVERITIES, Finding
-from analyzer.report.advice import first_fixes
+from analyzer.report.advice import first_fixes, headline, missing_inputs
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.markdown_text import block, code, escaped, sentence, value
@@ -42,8 +42,8 @@ def _document(analysis: Analysis, messages: Messages) -> Iterator[str]:
     listed = ", ".join(
         messages.text("report.text.count", n=one.number, label=one.label) for one in counts.severities if one.number
     )
-    headline = messages.text("terminal.headline", headline=counts.headline, list=listed) if listed else counts.headline
-    yield f"**{escaped(headline)}**"
+    told = headline(analysis, messages)
+    yield f"**{escaped(messages.text('terminal.headline', headline=told, list=listed) if listed else told)}**"
     yield ""
     for line in symptom_lines(analysis, messages)[:CAUSES]:
         yield f"- {_told(line)}"
@@ -146,7 +146,9 @@ def _unknown(analysis: Analysis, caveats: Sequence[str], messages: Messages) -> 
     yield from _heading(messages, "unknown")
     for line in caveats[:8]:
         yield f"- {_told(line)}"
-    for one in skipped[:8]:
-        yield "- " + sentence(messages, "output.md.skipped", rule=one.rule, missing=", ".join(one.missing[:NAMES]))
-    if len(skipped) > 8:
-        yield "- " + sentence(messages, "output.md.more", n=len(skipped) - 8)
+    missing = missing_inputs(skipped)
+    for name, rules in missing[:8]:
+        listed = ", ".join(rules[:NAMES]) + (" …" if len(rules) > NAMES else "")
+        yield "- " + sentence(messages, "output.md.missing", input=name, n=len(rules), rules=listed)
+    if len(missing) > 8:
+        yield "- " + sentence(messages, "output.md.more", n=len(missing) - 8)

@@ -10,8 +10,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from analyzer.remedies import Proof
 from analyzer.remedies.model import Change, Remedy
-from analyzer.report.advice import first_fixes
+from analyzer.report.advice import first_fixes, headline, missing_inputs
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.messages import Messages
@@ -25,6 +26,7 @@ CAUSES = 3
 FIXES = 2
 FINDINGS = 12
 SKIPPED = 5
+NAMED = 4
 BODY_LINES = 12
 CHANGES = 3
 BAR = 60
@@ -65,8 +67,9 @@ def _head(console: Console, analysis: Analysis, counts: Summary, messages: Messa
     listed = ", ".join(
         messages.text("report.text.count", n=one.number, label=one.label) for one in counts.severities if one.number
     )
-    headline = messages.text("terminal.headline", headline=counts.headline, list=listed) if listed else counts.headline
-    body.append(f"{mark} {clean(headline)}".strip() + "\n\n", style)
+    told = headline(analysis, messages)
+    told = messages.text("terminal.headline", headline=told, list=listed) if listed else told
+    body.append(f"{mark} {clean(told)}".strip() + "\n\n", style)
     if counts.cells_total:
         body.append_text(_bar({one.slug: one.number for one in counts.cells}, counts.cells_total))
     cells = {one.slug: one.number for one in counts.cells}
@@ -116,12 +119,24 @@ def _fixes(console: Console, analysis: Analysis, messages: Messages) -> None:
         if not number:
             _title(console, messages.text("terminal.do"))
         title = messages.text(f"fix.{fix.card}.title", **fix.values).replace("`", "")
-        console.print(Text.assemble((f"{fix.card} ", "cyan"), (clean(title), "bold"), f"  [{finding.rule}]"))
         proof = analysis.proof_of(finding, fix)
+        mark, style = _worth(proof)
+        console.print(
+            Text.assemble((f"{mark} ", style), (f"{fix.card} ", "cyan"), (clean(title), "bold"), f"  [{finding.rule}]")
+        )
         for words in proof_sentences(proof, messages)[:3] if proof is not None else ():
             _indented(console, text(words))
         for change in fix.changes[:CHANGES]:
             _change(console, change, fix, messages)
+
+
+def _worth(proof: Proof | None) -> tuple[str, str]:
+    """Mark and colour of a fix: ✓ only for one that solves everything in simulation and breaks nothing."""
+    if proof is None or proof.state in ("open", "not-simulated"):
+        return "?", "magenta"
+    if proof.broken:
+        return SEVERITY["warning"]
+    return {"solves": ("✓", "green"), "partly": ("≈", "yellow")}.get(proof.state, ("✗", "red"))
 
 
 def _change(console: Console, change: Change, fix: Remedy, messages: Messages) -> None:
@@ -161,12 +176,12 @@ def _findings(console: Console, analysis: Analysis, messages: Messages) -> None:
 def _unknown(console: Console, analysis: Analysis, caveats: Iterable[str], messages: Messages) -> None:
     skipped = analysis.findings.skipped
     told = list(caveats)
-    told += [
-        messages.text("output.md.skipped", rule=one.rule, missing=", ".join(one.missing[:SKIPPED]))
-        for one in skipped[:SKIPPED]
-    ]
-    if len(skipped) > SKIPPED:
-        told.append(messages.text("output.md.more", n=len(skipped) - SKIPPED))
+    missing = missing_inputs(skipped)
+    for name, rules in missing[:SKIPPED]:
+        listed = ", ".join(rules[:NAMED]) + (" …" if len(rules) > NAMED else "")
+        told.append(messages.text("output.md.missing", input=name, n=len(rules), rules=listed))
+    if len(missing) > SKIPPED:
+        told.append(messages.text("output.md.more", n=len(missing) - SKIPPED))
     if told:
         _title(console, messages.text("terminal.unknown"))
     for line in told:

@@ -37,7 +37,7 @@ def test_names_cause_owner_line_and_fix(analysis: Analysis) -> None:
     assert "## What is wrong, and whose it is" in text
     assert "## What to do first" in text
     assert "(`F1`)" in text
-    assert "DRIFT-004 could not be decided" in text
+    assert "Missing node-b ipset: 1 rules undecided (DRIFT-004)" in text
     place = analysis.incidents[0].decisive[0]
     assert f"`{place.place}`" in text
 

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from analyzer.findings.model import Findings
+from analyzer.remedies import Proof
 from analyzer.remedies.model import Change
 from analyzer.report.analysis import Analysis
 from analyzer.report.messages import Messages
@@ -67,13 +68,13 @@ def test_summary_answers_in_order(analysis: Analysis, messages: Messages) -> Non
         )
     ]
     assert order == sorted(order)
-    assert "DRIFT-004 could not be decided" in told
+    assert "Missing node-b ipset: 1 rules undecided (DRIFT-004)" in told
 
 
 def test_summary_without_findings_claims_nothing_more(analysis: Analysis, messages: Messages) -> None:
     none = dataclasses.replace(analysis, findings=Findings((), analysis.findings.skipped))
     told = shown(lambda out: summary.show(out, none, messages), color=False)
-    assert "Nothing found, but not everything could be checked." in told
+    assert "connections fail or do not always work" in told
     assert "What to do first" not in told
     assert "DRIFT-004" in told
 
@@ -133,3 +134,23 @@ def test_no_color_takes_the_colours_away(
     monkeypatch.setenv("NO_COLOR", "1")
     told = shown(lambda out: summary.show(out, analysis, messages))
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]", told)
+
+
+@pytest.mark.parametrize(
+    ("proof", "mark"),
+    [
+        (None, "?"),
+        (Proof("not-simulated", "simulated-already"), "?"),
+        (Proof("solves"), "✓"),
+        (Proof("solves", broken=1, compared=9, examples=(("node:a", "192.0.2.1:80/tcp", "refused", ""),)), "▲"),
+        (Proof("partly"), "≈"),
+        (Proof("no"), "✗"),
+    ],
+)
+def test_a_fix_is_marked_by_what_it_does_in_simulation(
+    analysis: Analysis, messages: Messages, proof: Proof | None, mark: str
+) -> None:
+    ((rule, about),) = analysis.remedies
+    changed = dataclasses.replace(analysis, proofs={(rule, about, "F1"): proof} if proof else {})
+    told = shown(lambda out: summary.show(out, changed, messages), color=False)
+    assert f"\n{mark} F1 " in told
