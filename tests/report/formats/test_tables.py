@@ -10,6 +10,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from analyzer.errors import MissingExtra
 from analyzer.report.analysis import Analysis
 from analyzer.report.cells import csv_text, guarded
 from analyzer.report.formats import xlsx_tables
@@ -85,6 +86,14 @@ def test_workbook_holds_texts_not_formulas(analysis: Analysis, messages: Message
     names = book["services"]["B"][1:]
     assert all(cell.data_type == "s" and cell.quotePrefix for cell in names)
     assert names[0].value == "=1+1"
+
+
+def test_without_xlsxwriter_there_is_a_clear_message(
+    analysis: Analysis, messages: Messages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="XlsxWriter"):
+        list(xlsx_tables.files(analysis, messages))
 
 
 def test_workbook_lists_every_table(written: dict[str, dict[str, bytes]], analysis: Analysis) -> None:
