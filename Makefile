@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench clean
+.PHONY: help demo test truth setup lint bench docs clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -17,6 +17,7 @@ help:
 	@echo 'make lint    ruff, mypy and import-linter'
 	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
+	@echo 'make docs    the documentation as a site in out/site'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -52,11 +53,23 @@ lint: $(STAMPS)/dev
 	.venv/bin/lint-imports
 
 test: $(STAMPS)/system $(STAMPS)/dev lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.
 truth: $(STAMPS)/dev
 	$(PY) -m pytest tests/forwarding/test_lab_truth.py
+
+$(STAMPS)/docs: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
+	@scripts/setup.sh python dev,pdf,docs
+	@touch $@
+
+# The site with its generated pages, pictures and the output of its examples.
+docs: $(STAMPS)/docs
+	$(PY) scripts/make_docs.py
+	$(PY) scripts/make_pictures.py
+	$(PY) scripts/run_examples.py
+	NO_MKDOCS_2_WARNING=1 $(PY) -W ignore -m mkdocs build --quiet
+	@echo $(CURDIR)/out/site/index.html
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench

@@ -1,14 +1,16 @@
-"""Write the generated pages: docs/tables.md, docs/result-tables.md (declared tables) and docs/findings.md (rules with their texts).
+"""Write the generated pages: docs/tables.md, docs/result-tables.md (declared tables), docs/findings.md and docs/rules (rules), docs/fixes.md.
 
 ``make_docs.py --check`` exits with 1 when a page is not what it should be.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from analyzer.findings.registry import rules
+from analyzer.remedies.registry import builders
 from analyzer.report.messages import Messages
 from analyzer.report.result_tables import RESULTS
 from analyzer.report.rule_page import rule_ids, rule_page
@@ -88,8 +90,36 @@ def rule_pages() -> dict[str, str]:
     return {**pages, "rules/README.md": "\n".join(index) + "\n"}
 
 
+def fixes_page() -> str:
+    """docs/fixes.md: every card, what it changes, and which rules propose it."""
+    messages = Messages("en")
+    lines = [
+        "# Fixes",
+        "",
+        "Generated from the cards in `analyzer/remedies/cards` by `scripts/make_docs.py`. A report shows a card filled with the bundle's",
+        "own names, with each prerequisite checked, what it costs this cluster, how to verify it, and what it does in simulation.",
+        "`ipvscope whatif BUNDLE --apply 'fix CARD'` tries one.",
+        "",
+    ]
+    proposed = {card: [one.id for one in rules() if card in one.fixes] for card in builders()}
+    for card, builder in sorted(builders().items(), key=lambda one: (int(re.sub(r"\D", "", one[0])), one[0])):
+        about = (sys.modules[builder.__module__].__doc__ or "").strip()
+        lines += [
+            f"## {card} {messages.template(f'fix.{card}.title')}",
+            "",
+            messages.template(f"fix.{card}.text"),
+            "",
+            about,
+            "",
+        ]
+        named = ", ".join(f"[{rule}](rules/{rule}.md)" for rule in proposed[card])
+        lines += [f"*Proposed by*: {named or 'no rule; for --apply'}", ""]
+    return "\n".join(lines)
+
+
 def main() -> int:
     pages = {"tables.md": tables_page(), "result-tables.md": result_tables_page(), "findings.md": findings_page()}
+    pages["fixes.md"] = fixes_page()
     pages |= rule_pages()
     (DOCS / "rules").mkdir(exist_ok=True)
     gone = [path for path in (DOCS / "rules").glob("*.md") if f"rules/{path.name}" not in pages]

@@ -25,6 +25,27 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands its part of the score to the process that prints it."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["scores"] = [[*key, *row] for key, row in lab.SCORES.rows.items()]
+
+
+class Collect:
+    """Adds up what the workers hand over."""
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        for group, name, *row in getattr(node, "workeroutput", {}).get("scores", ()):
+            own = lab.SCORES.rows.setdefault((group, name), [0] * len(row))
+            own[:] = [a + b for a, b in zip(own, row, strict=True)]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(Collect())
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if lab.SCORES.rows:
         terminalreporter.section("the walk against recorded truth")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PROMISED = {
     ".ci", ".editorconfig", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "analyzer", "bench",
-    "collect.sh", "docs", "locale", "pyproject.toml", "samples", "scripts", "templates", "tests",
+    "collect.sh", "docs", "locale", "mkdocs.yml", "pyproject.toml", "samples", "scripts", "templates", "tests",
 }  # fmt: skip
 
 # Split so that this file does not find itself.

@@ -243,6 +243,7 @@ def whatif(
       drain NODE | restart kube-proxy NODE
       listener IP:PORT[/udp]=IP:PORT,.. a listener made by hand in the cloud; nothing behind = deletes it
       sysctl KEY=VALUE [NODE]
+      kube-proxy KEY=VALUE              masqueradeAll, clusterCIDR, nodePortAddresses, scheduler, excludeCIDRs, strictARP
       patch NS/NAME FILE                a merge patch or JSON patch
       fix CARD [NS/NAME]                a fix card of the report, as it was filled in there
       FILE                              changed manifests (Service, EndpointSlice, Endpoints, Node, Pod), JSON or YAML

@@ -28,7 +28,9 @@ def find(snapshot: Snapshot, world: World, matrix: Matrix, observations: Observa
         for finding in one.check(context):
             found.append(finding)
             context.explained.update(finding.cells)
-    found.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.rule, finding.about))
+    found.sort(
+        key=lambda finding: (SEVERITIES.index(finding.severity), -len(finding.cells), finding.rule, finding.about)
+    )
     return Findings(tuple(found), tuple(skipped))
 
 

@@ -231,3 +231,25 @@ def test_the_captured_snapshot_is_left_alone(cluster: Snapshot) -> None:
     assert {name: len(frame) for name, frame in cluster.tables.items()} == before
     assert said(cluster, f"node:{N3}", f"{VIP}:80")[0] == "ok"
     assert world.state(N1).virtual_servers
+
+
+def test_kube_proxys_configuration(cluster: Snapshot) -> None:
+    pod = "pod:default/centos-5d8f9c7b44-bbbbb"
+    masked = after(cluster, "kube-proxy masqueradeAll=true")
+    for source, world in ((cluster, build_world(cluster)), (masked, build_world(masked))):
+        verdict = verdict_of(world, parse_source(pod, world), parse_target(f"{CLUSTER_IP}:80"))
+        assert verdict.outcome == "ok"
+        assert ("10.0.0.171" in verdict.seen_source_ips) is (source is masked)
+    narrow = after(cluster, "kube-proxy nodePortAddresses=10.0.2.0/24")
+    assert said(narrow, pod, f"10.0.2.77:{NODE_PORT}")[0] == "ok"
+    assert said(narrow, pod, f"10.0.4.141:{NODE_PORT}")[0] == "refused"
+    back = after(narrow, "kube-proxy nodePortAddresses=")
+    assert not compare(build_world(cluster), build_world(back)).changes
+    wrong = after(cluster, "kube-proxy clusterCIDR=172.16.0.0/12")
+    assert said(wrong, f"node:{N1}", f"{CLUSTER_IP}:80")[0] in ("timeout", "mixed"), "the range covers ClusterIPs"
+
+
+@pytest.mark.parametrize("word", ["nope=1", "masqueradeAll=perhaps", "nodePortAddresses=300.0.0.0/8"])
+def test_what_kube_proxy_has_not_is_said(cluster: Snapshot, word: str) -> None:
+    with pytest.raises(UsageError):
+        after(cluster, f"kube-proxy {word}")
