@@ -1,4 +1,4 @@
-"""Write the generated pages: docs/tables.md, docs/result-tables.md (declared tables), docs/findings.md and docs/rules (rules), docs/fixes.md.
+"""Write the generated pages: docs/tables.md, docs/result-tables.md, docs/findings.md, docs/rules, docs/fixes.md.
 
 ``make_docs.py --check`` exits with 1 when a page is not what it should be.
 """
