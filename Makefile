@@ -38,7 +38,7 @@ $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)
 	@touch $@
 
 $(STAMPS)/dev: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
-	@scripts/setup.sh python dev,pdf
+	@scripts/setup.sh python dev,pdf,xlsx
 	@touch $@
 
 setup: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev

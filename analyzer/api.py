@@ -28,6 +28,7 @@ from analyzer.forwarding import (
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding import trace as walk_trace
 from analyzer.forwarding.journey import MAX_PATHS
+from analyzer.progress import stage
 from analyzer.snapshot import Snapshot, load
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def opened(
     Raises:
         BundleError: it does not exist or cannot be read.
     """
+    stage("reading")
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     with open_bundles([*sources, *more], node=node) as bundle:
         snapshot = load(bundle, node=node)
@@ -239,10 +241,13 @@ def analyze(
     from analyzer.remedies import Proof, Prover, Remedy, proven_remedies, remedies_for
     from analyzer.report.analysis import Analysis
 
+    stage("walking")
     world = build_world(snapshot)
     cells = walk_matrix(world)
+    stage("observing")
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
+    stage("rules")
     findings = find(snapshot, world, cells, observations)
     results = check(intent, world) if intent is not None else ()
     if intent is not None:
@@ -256,7 +261,8 @@ def analyze(
     prover = Prover(snapshot, world, findings.findings)
     remedies: dict[tuple[str, str], tuple[Remedy, ...]] = {}
     proofs: dict[tuple[str, str, str], Proof] = {}
-    for one in findings.findings:
+    for number, one in enumerate(findings.findings):
+        stage("fixes", number, len(findings.findings))
         key = (one.rule, one.about)
         if simulate:
             proven = proven_remedies(one, snapshot, world, prover)

@@ -1,4 +1,4 @@
-"""Write the generated pages: docs/tables.md (declared tables), docs/findings.md and docs/rules (rules), docs/fixes.md (cards).
+"""Write the generated pages: docs/tables.md, docs/result-tables.md, docs/findings.md, docs/rules, docs/fixes.md.
 
 ``make_docs.py --check`` exits with 1 when a page is not what it should be.
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 from analyzer.findings.registry import rules
 from analyzer.remedies.registry import builders
 from analyzer.report.messages import Messages
+from analyzer.report.result_tables import RESULTS
 from analyzer.report.rule_page import rule_ids, rule_page
+from analyzer.schema import TableSchema
 from analyzer.tables import TABLES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -27,17 +29,34 @@ def tables_page() -> str:
         "",
     ]
     for schema in TABLES.values():
-        lines += [
-            f"## {schema.name}",
-            "",
-            f"A row is {schema.row}.",
-            "",
-            "| column | dtype | unit | meaning |",
-            "|---|---|---|---|",
-        ]
-        lines += [f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning.replace('|', '&#124;')} |" for c in schema.columns]
-        lines.append("")
+        lines += _table(schema)
     return "\n".join(lines)
+
+
+def result_tables_page() -> str:
+    lines = [
+        "# Result tables",
+        "",
+        "Generated from `analyzer/report/result_tables.py` by `scripts/make_docs.py`. `ipvscope analyze --format csv,xlsx,parquet` writes",
+        "them beside [those of the snapshot](tables.md); see [outputs.md](outputs.md). Null means unknown or nothing to say.",
+        "",
+    ]
+    for schema in RESULTS.values():
+        lines += _table(schema)
+    return "\n".join(lines)
+
+
+def _table(schema: TableSchema) -> list[str]:
+    return [
+        f"## {schema.name}",
+        "",
+        f"A row is {schema.row}.",
+        "",
+        "| column | dtype | unit | meaning |",
+        "|---|---|---|---|",
+        *(f"| {c.name} | {c.dtype} | {c.unit} | {c.meaning.replace('|', '&#124;')} |" for c in schema.columns),
+        "",
+    ]
 
 
 def findings_page() -> str:
@@ -99,7 +118,9 @@ def fixes_page() -> str:
 
 
 def main() -> int:
-    pages = {"tables.md": tables_page(), "findings.md": findings_page(), "fixes.md": fixes_page(), **rule_pages()}
+    pages = {"tables.md": tables_page(), "result-tables.md": result_tables_page(), "findings.md": findings_page()}
+    pages["fixes.md"] = fixes_page()
+    pages |= rule_pages()
     (DOCS / "rules").mkdir(exist_ok=True)
     gone = [path for path in (DOCS / "rules").glob("*.md") if f"rules/{path.name}" not in pages]
     for path in gone if "--check" not in sys.argv else ():

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analyzer.cli.files import write_files
 from analyzer.errors import UsageError
 from analyzer.findings.model import SEVERITIES
+from analyzer.progress import stage
+
+if TYPE_CHECKING:
+    from analyzer.report.analysis import Analysis
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
 
@@ -26,6 +31,7 @@ def run(
     *,
     simulate: bool = True,
     redact: tuple[Path | None, Path | None] | None = None,
+    as_json: bool = False,
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code.
 
@@ -45,12 +51,24 @@ def run(
         told = (*apply, *symptoms)
         with redacted(bundle[0], output, *redact, node, words_of(lang), told) as (copy, its_node, images):
             changes, seen = images[: len(apply)], images[len(apply) :]
-            return run([copy], output, formats, fail_on, its_node, lang, changes, symptoms=seen, simulate=simulate)
+            return run(
+                [copy],
+                output,
+                formats,
+                fail_on,
+                its_node,
+                lang,
+                changes,
+                symptoms=seen,
+                simulate=simulate,
+                as_json=as_json,
+            )
     from analyzer import api
+    from analyzer.cli.analyze_summary import show
     from analyzer.cli.words import words
     from analyzer.findings.policy import read_policy
     from analyzer.intent import assumed_cluster, read_intent
-    from analyzer.report import html, json_report, pdf, text
+    from analyzer.report import formats as output_formats
 
     messages = words(lang)
     rules = read_policy(policy) if policy is not None else None
@@ -62,17 +80,16 @@ def run(
         analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
         contents: dict[str, bytes] = {}
         for name in formats:
-            if name == "html":
-                content = html.render(analysis, messages).encode("utf-8")
-            elif name == "pdf":
-                content = pdf.render(analysis, messages)
-            else:
-                content = json_report.render(analysis, messages).encode("utf-8")
-            contents[f"report.{name}"] = content
-        written = write_files(output, contents)
-        print(text.summary(analysis, messages), end="")
-        for path in written:
-            print(path)
+            stage("writing")
+            contents.update(output_formats.files(name, analysis, messages))
+        # A folder of tables is named once.
+        written = [path if path.parent == output else path.parent for path in write_files(output, contents)]
+        code = _exit_code(analysis, fail_on)
+        show(analysis, messages, list(dict.fromkeys(written)), code, as_json=as_json)
+    return code
+
+
+def _exit_code(analysis: Analysis, fail_on: str) -> int:
     counted = [one for one in analysis.findings.findings if not one.suppressed]
     severities = [SEVERITIES.index(one.severity) for one in counted]
     limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)

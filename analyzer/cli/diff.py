@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analyzer.cli import out
 from analyzer.cli.whatif import changes_by_effect
-from analyzer.report.plain import clean
 
 if TYPE_CHECKING:
     from analyzer.diff import Difference, Differences
@@ -31,11 +29,11 @@ def run(old: Path, new: Path, max_cells: int, fail_on: str, node: str, lang: str
     with api.opened(old, node=node) as before, api.opened(new, node=node) as after:
         found = diff(before, after, max_cells=max_cells)
         if as_json:
-            print(json.dumps(_plain(found, messages), ensure_ascii=False, indent=1))
+            out.document({"schema": "ipvscope-diff/1", **_plain(found, messages)})
         else:
-            print("\n".join(map(clean, _lines(found, messages))))
+            out.lines(_lines(found, messages))
     for what in found.verdicts.left_out:
-        print(f"ipvscope: not walked: {what} (see --max-cells)", file=sys.stderr)
+        out.warn(f"not walked: {what} (see --max-cells)")
     happened = set(found.verdicts.counts) | {f"finding-{one.state}" for one in found.findings}
     happened |= {"any"} if found.changed else set()
     happened |= {"objects"} if found.objects else set()

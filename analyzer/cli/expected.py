@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analyzer.cli.tables import harmless
+from analyzer.cli import out
 from analyzer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,25 +41,22 @@ def run(bundle: Sequence[Path], node: str, form: str, what: str, *, diff: bool) 
     with api.opened(bundle, node=node) as snapshot:
         name = _node(snapshot, node)
         if "services" not in snapshot.captured.get("", {}):
-            print("ipvscope: no Services in the bundle, so nothing is expected", file=sys.stderr)
+            out.warn("no Services in the bundle, so nothing is expected")
             return 4
         mode = snapshot.regime(name).value("proxy_mode")
         if mode not in ("ipvs", "unknown"):
-            print(
-                f"ipvscope: kube-proxy of {name} runs in {mode} mode; this is what IPVS mode would hold",
-                file=sys.stderr,
-            )
+            out.warn(f"kube-proxy of {name} runs in {mode} mode; this is what IPVS mode would hold")
         states = {family: expected_on(snapshot, name, family=family) for family in families(snapshot, name)}
         for row in dict.fromkeys(row for state in states.values() for row in state.undecided):
-            print(f"undecided: {row}", file=sys.stderr)
+            out.warn(f"undecided: {row}", prefix="")
         if diff:
             return _print_diff(snapshot, name, form, what)
         if form == "json":
-            print(json.dumps(_document(name, states, what), indent=1, sort_keys=True, ensure_ascii=False))
+            out.document({"schema": "ipvscope-expected/1", **_document(name, states, what)})
         elif form == "csv":
-            print(_csv(*_table(name, states, what)), end="")
+            out.say(_csv(*_table(name, states, what)), end="")
         else:
-            print(_text(states, what), end="")
+            out.say(_text(states, what), end="")
     return 0
 
 
@@ -197,16 +192,18 @@ def _document(node: str, states: Mapping[int, Expected], what: str) -> dict[str,
     return {"node": node, "undecided": undecided, **document}
 
 
+def _cell(value: object) -> object:
+    from analyzer.report.cells import guarded
+
+    return guarded(value) if isinstance(value, str) else "" if value is None else value
+
+
 def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    return "" if value is None else harmless(value) if isinstance(value, str) else value
+    return text.getvalue()
 
 
 def _print_diff(snapshot: Snapshot, node: str, form: str, what: str) -> int:
@@ -218,18 +215,18 @@ def _print_diff(snapshot: Snapshot, node: str, form: str, what: str) -> int:
         raise UsageError("rules are not compared", hint="give --what servers, addresses, sets or all")
     missing = [capture for part, capture in wanted.items() if what in (part, "all") and capture not in compared]
     for capture in missing:
-        print(f"not compared: {capture}", file=sys.stderr)
+        out.warn(f"not compared: {capture}", prefix="")
     if not set(wanted.values()) & set(compared) or (what != "all" and missing):
         return 4
     found = [one for one in drift_on(snapshot, node) if what in (_part(one), "all")]
     rows = [_diff_row(snapshot, one) for one in found]
     if form == "json":
-        print(json.dumps({"node": node, "differences": rows}, indent=1, sort_keys=True, ensure_ascii=False))
+        out.document({"schema": "ipvscope-expected-diff/1", "node": node, "differences": rows})
     elif form == "csv":
         flat = ({**row, "evidence": " | ".join(f"{e['place']}: {e['text']}" for e in row["evidence"])} for row in rows)
-        print(_csv(DIFF_COLUMNS, flat), end="")
+        out.say(_csv(DIFF_COLUMNS, flat), end="")
     else:
-        print("".join(_diff_text(row) for row in rows), end="")
+        out.say("".join(_diff_text(row) for row in rows), end="")
     return 1 if any(not one.benign for one in found) else 0
 
 

@@ -27,6 +27,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         for name, content in contents.items():
             path = folder / name
             try:
+                path.parent.mkdir(exist_ok=True)
                 ready[path] = _beside(path)
                 Path(ready[path]).write_bytes(content)
             except OSError as error:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from analyzer.cli.tables import write
+from analyzer.cli import out
+from analyzer.cli.tables import records, write
 from analyzer.errors import UsageError
 from analyzer.report.plain import clean
 
@@ -15,25 +16,70 @@ if TYPE_CHECKING:
     from analyzer.report.messages import Messages
     from analyzer.snapshot.model import Snapshot
 
+if TYPE_CHECKING:
+    from analyzer.snapshot import Snapshot
 
-def run(bundle: Sequence[Path], table: str, output: Path | None, node: str, lang: str = "en") -> int:
+
+def run(
+    bundle: Sequence[Path], table: str, output: Path | None, node: str, *, lang: str = "en", as_json: bool = False
+) -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
     from analyzer.cli.words import words
     from analyzer.tables import TABLES
+
+    messages = words(lang)
 
     if table and table not in TABLES:
         raise UsageError(f"no table {table!r}", hint="tables: " + ", ".join(TABLES))
     if output is not None and not table:
         raise UsageError("--output needs --table")
     with api.opened(bundle, node=node) as snapshot:
-        if not table:
-            print(overview(snapshot))
-            print()
-            print(coverage(snapshot, words(lang)))
-            return 0
-        write(snapshot[table], output)
+        if table and output is not None:
+            write(snapshot[table], output)
+        if table and as_json:
+            out.document({"schema": "ipvscope-table/1", "table": table, "rows": records(snapshot[table])})
+        elif table and output is None:
+            write(snapshot[table], None)
+        elif as_json:
+            out.document(_plain(snapshot))
+        elif not table and out.styled():
+            from analyzer.report.terminal.inventory import show
+
+            show(out.console(), snapshot, messages)
+            out.say(coverage(snapshot, messages))
+        elif not table:
+            out.say(overview(snapshot))
+            out.say("")
+            out.say(coverage(snapshot, messages))
     return 0
+
+
+def _plain(snapshot: Snapshot) -> dict[str, Any]:
+    """``ipvscope-inspect/1``: regimes by node, the captures table, notes counted by reason."""
+    from analyzer.snapshot.model import REGIME_KEYS
+
+    notes = snapshot["parse_notes"]["reason"].value_counts()
+    regimes = {}
+    for node in snapshot.node_names:
+        regime = snapshot.regime(node)
+        regimes[node] = {
+            key: {
+                "value": regime[key].value,
+                "how": regime[key].how,
+                "evidence": [{"file": one.file, "line": one.line} for one in regime[key].evidence],
+            }
+            for key in REGIME_KEYS
+        }
+    return {
+        "schema": "ipvscope-inspect/1",
+        "source": snapshot.source,
+        "layout": snapshot.layout,
+        "digest": snapshot.digest,
+        "nodes": regimes,
+        "captures": records(snapshot["captures"]),
+        "notes": {str(reason): int(count) for reason, count in sorted(notes.items(), key=lambda item: str(item[0]))},
+    }
 
 
 def overview(snapshot: Snapshot) -> str:

@@ -59,6 +59,7 @@ Limit = Annotated[
     ),
 ]
 Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/outputs.md).")]
 
 
 class Threshold(StrEnum):
@@ -80,12 +81,6 @@ class Table(StrEnum):
 class Form(StrEnum):
     ipvsadm = "ipvsadm"
     csv = "csv"
-    json = "json"
-
-
-class Format(StrEnum):
-    html = "html"
-    pdf = "pdf"
     json = "json"
 
 
@@ -122,7 +117,10 @@ def analyze(
         "ipvscope-report"
     ),
     formats: Annotated[
-        list[Format] | None, typer.Option("--format", "-f", help="Only these formats (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--format", "-f", help="html, pdf, json, md, sarif, junit, csv, xlsx, parquet: comma-separated or repeated."
+        ),
     ] = None,
     fail_on: Annotated[
         Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
@@ -154,17 +152,20 @@ def analyze(
         Path | None, typer.Option(help="With --redact: the mapping. Default: beside the reports.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="With --redact: file with a secret, see redact.")] = None,
+    json: Json = False,
 ) -> None:
-    """Analyse a bundle and write report.html, report.pdf and report.json.
+    """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
     Exit codes: 0 nothing at or above the threshold, 1 findings, 2 usage, 3 the bundle cannot be read,
     4 analysed but incomplete: an essential input is missing and nothing could be decided.
     """
     from analyzer.cli.analyze import run
+    from analyzer.report.formats import chosen
 
     command = partial(
-        run, bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang, apply or (),
+        run, bundle, output, list(chosen(formats or ())), fail_on.value, node, lang, apply or (),
         intent, policy, symptom or (), simulate=simulate, redact=(mapping, key) if redact else None,
+        as_json=json,
     )  # fmt: skip
     _limited(limits, bundle, command)
 
@@ -178,12 +179,13 @@ def inspect(
     ] = None,
     node: NodeName = "",
     limits: Limit = "",
+    json: Json = False,
     lang: Language = "en",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    _limited(limits, bundle, partial(run, bundle, table, output, node, lang))
+    _limited(limits, bundle, partial(run, bundle, table, output, node, lang=lang, as_json=json))
 
 
 @app.command()
@@ -193,7 +195,7 @@ def probe(
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
     probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
@@ -203,7 +205,7 @@ def probe(
     from analyzer.cli.probe import run_one, run_table
 
     if probes is not None:
-        _limited(limits, bundle, partial(run_table, bundle, probes, output, node, apply or ()))
+        _limited(limits, bundle, partial(run_table, bundle, probes, output, node, apply or (), as_json=json))
     one = partial(run_one, bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ())
     _limited(limits, bundle, one)
 
@@ -213,7 +215,7 @@ def trace(
     bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
-    json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
@@ -238,11 +240,14 @@ def matrix(
     node: NodeName = "",
     apply: Changes = None,
     limits: Limit = "",
+    json: Json = False,
+    lang: Language = "en",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    _limited(limits, bundle, partial(run, bundle, output, max_cells, listeners, node, apply or ()))
+    command = partial(run, bundle, output, max_cells, listeners, node, apply or (), lang=lang, as_json=json)
+    _limited(limits, bundle, command)
 
 
 @app.command()
@@ -256,7 +261,7 @@ def whatif(
     fail_on: Annotated[
         str, typer.Option(help="Exit with 1 when one of these effects occurs, e.g. broken,unknown,client-address.")
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     limits: Limit = "",
@@ -293,7 +298,7 @@ def diff(
         str,
         typer.Option(help="Exit with 1 when this occurs: any, objects, nodes, broken, finding-new, finding-worse ..."),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
     limits: Limit = "",
@@ -309,12 +314,14 @@ def diff(
 
 @app.command()
 def rules(
-    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "", lang: Language = "en"
+    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "",
+    lang: Language = "en",
+    json: Json = False,
 ) -> None:
     """List what can be found, or explain one rule."""
     from analyzer.cli.rules import run
 
-    raise typer.Exit(run(rule, lang))
+    raise typer.Exit(run(rule, lang, as_json=json))
 
 
 @app.command()
@@ -329,6 +336,7 @@ def expected(
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
     limits: Limit = "",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -337,7 +345,7 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    _limited(limits, bundle, partial(run, bundle, node, form.value, what.value, diff=diff))
+    _limited(limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff))
 
 
 @app.command()
@@ -375,22 +383,30 @@ def unredact(
 
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
+    from analyzer import progress
+    from analyzer.cli import out
+    from analyzer.cli.progress import display
+
     guard()
+    display.enable()
+    progress.listen(display.update)
     try:
         app()
     except IpvscopeError as error:
         # Each on a line of its own, whatever names of the bundle are in it.
         place = f"{error.where}: " if error.where else ""
-        print(f"ipvscope: {clean(place + error.what)}", file=sys.stderr)
+        out.warn(clean(place + error.what))
         if error.hint:
-            print(f"  {clean(error.hint)}", file=sys.stderr)
+            out.warn(clean(error.hint), prefix="  ")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        print("ipvscope: interrupted", file=sys.stderr)
+        out.warn("interrupted")
         sys.exit(130)
+    finally:
+        display.stop()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from analyzer.cli.tables import harmless_frame, write_csv
+from analyzer.cli import out
+from analyzer.cli.tables import records, write
 from analyzer.errors import UsageError
 
 
-def run_table(bundle: Sequence[Path], probes: Path, output: Path | None, node: str, apply: Sequence[str] = ()) -> int:
+def run_table(
+    bundle: Sequence[Path],
+    probes: Path,
+    output: Path | None,
+    node: str,
+    apply: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+) -> int:
     """Verdicts for a CSV of probes, order kept. Without `output` they go to standard output."""
     import pandas as pd
 
@@ -25,16 +34,15 @@ def run_table(bundle: Sequence[Path], probes: Path, output: Path | None, node: s
         raise UsageError(f"cannot be read as CSV: {error}", where=str(probes)) from None
     with api.opened(bundle, node=node, apply=apply) as snapshot:
         verdicts = api.probe_frame(build_world(snapshot), questions)
-    # What the user asked stands as it was given; the rest comes from the bundle.
-    verdicts = harmless_frame(verdicts.fillna("")).assign(source=verdicts["source"], target=verdicts["target"])
     rest = questions.drop(columns=["source", "target"], errors="ignore")
     for name in rest.columns:
         if name not in verdicts.columns:
             verdicts[name] = rest[name].to_numpy()
-    if output is None:
-        print(verdicts.to_csv(index=False), end="")
-    else:
-        write_csv(verdicts, output)
+    verdicts = verdicts.fillna("")
+    if output is not None or not as_json:
+        write(verdicts, output)
+    if as_json:
+        out.document({"schema": "ipvscope-probes/1", "rows": records(verdicts)})
     return 0
 
 
@@ -53,9 +61,13 @@ def run_one(
         found = api.trace(build_world(snapshot), source, target)
         messages = words(lang)
         if as_json:
-            print(json_report.render_trace(found, messages, snapshot), end="")
+            _document(json_report.render_trace(found, messages, snapshot))
+        elif out.styled():
+            from analyzer.report.terminal.tree import verdict
+
+            out.console().print(verdict(found, messages), soft_wrap=True)
         else:
-            print(text.verdict(found, messages))
+            out.say(text.verdict(found, messages))
     return 0
 
 
@@ -70,8 +82,17 @@ def run_trace(
 
     with api.opened(bundle, node=node, apply=apply) as snapshot:
         found = api.trace(build_world(snapshot), source, target)
+        messages = words(lang)
         if as_json:
-            print(json_report.render_trace(found, words(lang), snapshot), end="")
+            _document(json_report.render_trace(found, messages, snapshot))
+        elif out.styled():
+            from analyzer.report.terminal.tree import tree
+
+            out.console().print(tree(found, messages, snapshot))
         else:
-            print(text.trace(found, words(lang), snapshot, color=sys.stdout.isatty()))
+            out.say(text.trace(found, messages, snapshot))
     return 0
+
+
+def _document(trace: str) -> None:
+    out.document({"schema": "ipvscope-trace/1", **json.loads(trace)})

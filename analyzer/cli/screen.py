@@ -32,6 +32,11 @@ class Screen:
         return getattr(self._stream, name)
 
 
+def bare(stream: TextIO) -> TextIO:
+    """The stream below the net, for what draws with control characters of its own and prints nothing of a bundle."""
+    return stream._stream if isinstance(stream, Screen) else stream
+
+
 def guard() -> None:
     """Put the net below standard output and standard error; what an encoding lacks is written as an escape."""
     for name in ("stdout", "stderr"):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analyzer.cli import out
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
-from analyzer.report.plain import clean
+from analyzer.progress import stage
 
 if TYPE_CHECKING:
     from analyzer.forwarding import Verdict
@@ -47,6 +46,7 @@ def run(
         )
     messages = messages_of(lang)
     with api.opened(bundle, node=node) as snapshot:
+        stage("walking")
         edits = api.edits_of(snapshot, words)
         outcome = api.applied(snapshot, edits, words)
         found = compare(build_world(snapshot), build_world(outcome.snapshot), max_cells=max_cells)
@@ -54,11 +54,11 @@ def run(
     if output is not None:
         write(found.frame(), output)
     if as_json:
-        print(json.dumps(_plain(words, found, outcome, crossed, messages), ensure_ascii=False, indent=1))
+        out.document({"schema": "ipvscope-whatif/1", **_plain(words, found, outcome, crossed, messages)})
     else:
-        print("\n".join(map(clean, _lines(words, found, outcome, crossed, messages))))
+        out.lines(_lines(words, found, outcome, crossed, messages))
     for what in found.left_out:
-        print(f"ipvscope: not walked: {what} (see --max-cells)", file=sys.stderr)
+        out.warn(f"not walked: {what} (see --max-cells)")
     wanted = {name.strip() for name in fail_on.split(",") if name.strip()}
     return 1 if wanted & set(found.counts) else 0
 

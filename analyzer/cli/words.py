@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analyzer.cli.progress import display
 from analyzer.errors import UsageError
 from analyzer.report.messages import Messages
 
@@ -13,6 +14,8 @@ def words(lang: str) -> Messages:
         UsageError: there is no catalogue for it.
     """
     try:
-        return Messages(lang)
+        messages = Messages(lang)
     except LookupError as error:
         raise UsageError(str(error)) from None
+    display.language = lang
+    return messages

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -112,6 +113,10 @@ class Messages:
         """The message with its values, plain; backticks stay. `n` chooses the plural form."""
         return _PLACEHOLDER.sub(lambda match: self._value(match[1], values), self._template(id, values.get("n")))
 
+    def filled(self, template: str, values: Mapping[str, object], shown: Callable[[str], str] = str) -> str:
+        """A part of a template with its values put in, each as `shown` writes it (for other markups)."""
+        return _PLACEHOLDER.sub(lambda match: shown(self._value(match[1], values)), template)
+
     def html(self, id: str, /, **values: object) -> Markup:
         """The message as HTML: everything escaped, `` `x` `` as code, paragraphs where a blank line stands."""
         paragraphs = [part.strip() for part in _PARAGRAPH.split(self._template(id, values.get("n")))]
@@ -120,7 +125,7 @@ class Messages:
             return rendered[0]
         return Markup("").join(Markup("<p>{}</p>").format(part) for part in rendered)
 
-    def _value(self, name: str, values: dict[str, object]) -> str:
+    def _value(self, name: str, values: Mapping[str, object]) -> str:
         """A value as text; a slug of the model in one of SLUGS is shown by its own words."""
         if name not in values:
             return f"⟦{name}⟧"

@@ -29,7 +29,7 @@ def test_help_names_the_commands() -> None:
 def test_help_loads_no_heavy_library() -> None:
     code = (
         "import sys; import analyzer, analyzer.cli.main; "
-        "print([m for m in ('pandas', 'pyarrow', 'numpy', 'weasyprint', 'jinja2', 'msgspec') if m in sys.modules])"
+        "print([m for m in ('pandas', 'pyarrow', 'numpy', 'weasyprint', 'jinja2', 'msgspec', 'rich') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -77,7 +77,7 @@ def test_prints_tables(printed: Printed) -> None:
     assert document["undecided"] == []
     assert document["sysctls"]["net.ipv4.ip_forward"] == "1"
     assert set(document) == {
-        "node", "undecided", "servers", "addresses", "sets", "rules", "chains", "sysctls", "sockets",
+        "schema", "node", "undecided", "servers", "addresses", "sets", "rules", "chains", "sysctls", "sockets",
     }  # fmt: skip
     with pytest.raises(UsageError):
         printed(STALE, "csv", "all")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import msgspec
 
 from analyzer.report import json_report
@@ -23,6 +24,9 @@ def test_schema_file_is_current() -> None:
 
 def test_document_fits_the_schema(analysis: Analysis) -> None:
     text = json_report.render(analysis)
+    schema = json.loads((DOCS / "report.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
     report = msgspec.json.decode(text, type=Report, strict=True)
     assert report.schema_ == "ipvscope-report/1"
     assert [finding.rule for finding in report.findings][:2] == ["REACH-001", "REACH-002"]
