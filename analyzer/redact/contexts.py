@@ -38,7 +38,7 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{12,}={0,2}")
 _KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
 _SECRET = re.compile(
-    r"(?i)(?<![a-z])(?:[a-z0-9_.-]*[_.-])?(?:password|passwd|passphrase|secret|token|access[_-]?key(?:[_-]?(?:id|secret))?|api[_-]?key|"
+    r"(?i)(?:password|passwd|passphrase|secret|token|access[_-]?key(?:[_-]?(?:id|secret))?|api[_-]?key|"
     r"private[_-]?key|secret[_-]?key|credential|authorization|bearer)"
     r"(?:\\*[\"'])?\s*[:= ]\s*(?:(?:bearer|basic)\s+)?(?:\\*[\"'])?(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )

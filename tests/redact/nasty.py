@@ -15,7 +15,16 @@ UID = "0f9df7e8-ec7c-938a-a446-ebf448c2fe23"
 CERTIFICATE = "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBaMQswCQYDVQQGEwJJ"
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJlLWdvZXMtaGVyZQ"
 NAMES = ("acmebank", "payroll", "checkout", "frontdesk", "jdoe", "jenkins-master", "Wolfgang", "harbor")
-ADDRESSES = ("10.20.30.41", "10.20.30.42", "10.20.30", "172.22.7.19", "8.130.77.3", "10-20-30-41", "0A141E29", "291E140A")
+ADDRESSES = (
+    "10.20.30.41",
+    "10.20.30.42",
+    "10.20.30",
+    "172.22.7.19",
+    "8.130.77.3",
+    "10-20-30-41",
+    "0A141E29",
+    "291E140A",
+)
 OTHERS = ("2408:4005:3a2::15", MAC, MAC.replace(":", "-"), "216:3eff:feaa:bbcc", UID, "bp1q2w3e4r5t6y7u", "hunter2x")
 SECRETS = (*NAMES, *ADDRESSES, *OTHERS, CERTIFICATE, JWT, "MTAuMjAuMzAuNDE")
 

@@ -58,7 +58,14 @@ def test_binary_members_are_dropped_and_named(done: tuple[Path, run_module.Redac
 
 def test_what_the_tools_need_stays(done: tuple[Path, run_module.Redacted]) -> None:
     whole = "\n".join(_all(done[0]).values())
-    kept = ("v1.28.3-aliyun.1", "5.10.134-16.1.al8.x86_64", "net.ipv4.vs.conntrack = 1", "kube-system", "eth0", '"kubernetes"')
+    kept = (
+        "v1.28.3-aliyun.1",
+        "5.10.134-16.1.al8.x86_64",
+        "net.ipv4.vs.conntrack = 1",
+        "kube-system",
+        "eth0",
+        '"kubernetes"',
+    )
     for text in (*kept, "cn-beijing-h", "eni-config", "alibaba-cloud-loadbalancer-id", "30080", "ff:ff:ff:ff:ff:ff"):
         assert text in whole, text
     assert "proxy" in done[1].kept  # a Service named as a word of the formats: told, not hidden
@@ -117,7 +124,15 @@ def test_the_names_come_back(done: tuple[Path, run_module.Redacted]) -> None:
     back = Unredactor(done[1].mapping)
     report = "\n".join(f"{path}\n{text}" for path, text in _all(done[0]).items())
     restored = back.text(report)
-    names = (nasty.NODE, nasty.OTHER, "acmebank-prod", "checkout-5d8f9c7b44-x2k9p", "Checkout", "lb-bp1q2w3e4r5t6y7u", nasty.UID)
+    names = (
+        nasty.NODE,
+        nasty.OTHER,
+        "acmebank-prod",
+        "checkout-5d8f9c7b44-x2k9p",
+        "Checkout",
+        "lb-bp1q2w3e4r5t6y7u",
+        nasty.UID,
+    )
     reverse = ("ip-10-20-30-41.ec2.internal", "41.30.20.10.in-addr.arpa")
     for original in (*names, *reverse, "172.22.0.0/16", "10.20.30.0/24", nasty.MAC, "2408:4005:3a2::15"):
         assert original in restored, original
@@ -134,7 +149,15 @@ def test_a_survivor_is_found_wherever_it_hides(
                 list(redactor.pieces(member))
     assert not verify(done[0], redactor.scanner)
     names = ("in acmebank-staging", "TheAcmeBankApp acmebankapp", "\\u0061cmebank", nasty.UID, nasty.MAC.upper())
-    addresses = ("x 10.20.30.41 y", "ip-10-20-30-41", "0A141E29", "291E140A", "MTAuMjAuMzAuNDE=", "[2408:4005:3a2::15]:80", "10.99.98.97")
+    addresses = (
+        "x 10.20.30.41 y",
+        "ip-10-20-30-41",
+        "0A141E29",
+        "291E140A",
+        "MTAuMjAuMzAuNDE=",
+        "[2408:4005:3a2::15]:80",
+        "10.99.98.97",
+    )
     hidden = (*names, *addresses)
     for number, text in enumerate(hidden):
         folder = tmp_path / str(number)
