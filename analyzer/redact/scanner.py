@@ -39,7 +39,7 @@ _ID = (
 )
 QUAD = re.compile(_QUAD)
 _PARTS = re.compile(f"{_UUID}|{_QUAD}|{_MAC}|{_ID}|(?P<word>[A-Za-z0-9]+)")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*\x07|[@-Z\\-_])")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]*\x07|[@-Z\\-_])")
 _LETTERS = re.compile(r"\\+u00([3-7][0-9a-fA-F])")
 _LONG = 256
 _HEX8 = re.compile("[0-9A-Fa-f]{8}")
