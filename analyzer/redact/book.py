@@ -42,7 +42,7 @@ class Book:
         """Exactly what was replaced by what: words, phrases, ids."""
         self._images: dict[str, str] = {}
         self._starts: dict[str, list[str]] = {}
-        self._by_first: dict[str, re.Pattern[str]] = {}
+        self._firsts: set[str] = set()
 
     def learn(self, name: str, *, named: bool = False) -> None:
         """Take a name as somebody's. `named`: it is an object's, so it is told when it has to stay."""
@@ -82,17 +82,24 @@ class Book:
 
     def _add_phrase(self, phrase: str) -> None:
         self.phrases[phrase] = self._pseudonym("phrase", phrase)
-        first = WORD.findall(phrase)[0]
-        longest = sorted((one for one in self.phrases if WORD.findall(one)[0] == first), key=len, reverse=True)
-        self._by_first[first] = re.compile(
-            rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, longest))})(?![a-z0-9])", re.IGNORECASE
-        )
+        self._firsts.add(WORD.findall(phrase)[0])
 
-    def phrase_patterns(self, text: str) -> list[re.Pattern[str]]:
-        """Patterns of the phrases that begin with a word of `text`."""
-        if not self._by_first:
-            return []
-        return [self._by_first[word] for word in dict.fromkeys(WORD.findall(text.lower())) if word in self._by_first]
+    def with_phrases(self, text: str) -> str:
+        """The text with every phrase replaced, the longest first where two begin alike."""
+        lower = text.lower()
+        places = [match.span() for match in WORD.finditer(lower)]
+        if not self._firsts or not any(lower[start:end] in self._firsts for start, end in places):
+            return text
+        out, done = [], 0
+        for number, (start, end) in enumerate(places):
+            if start < done or lower[start:end] not in self._firsts:
+                continue
+            for _, last in reversed(places[number + 1 : number + 32]):
+                if image := self.phrases.get(lower[start:last]):
+                    out += [text[done:start], self.remember(text[start:last], image)]
+                    done = last
+                    break
+        return "".join((*out, text[done:]))
 
     def _digest(self, kind: str, text: str, size: int = 32) -> bytes:
         return hashlib.shake_256(b"\0".join((self._key, kind.encode(), text.encode("utf-8", "surrogatepass")))).digest(

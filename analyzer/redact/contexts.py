@@ -37,12 +37,14 @@ _BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/]{40,}={0,2}")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{12,}={0,2}")
 _KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
+_SECRET_WORDS = (
+    "password", "passwd", "passphrase", "secret", "token", "access_key", "access-key", "accesskey", "api_key", "api-key", "apikey",
+    "private_key", "private-key", "privatekey", "secret_key", "secret-key", "secretkey", "credential", "authorization", "bearer",
+)  # fmt: skip
 _SECRET = re.compile(
-    r"(?i)(?<![a-z])(?:[a-z0-9_.-]*[_.-])?(?:password|passwd|passphrase|secret|token|access[_-]?key(?:[_-]?(?:id|secret))?|api[_-]?key|"
-    r"private[_-]?key|secret[_-]?key|credential|authorization|bearer)"
-    r"(?:\\*[\"'])?\s*[:= ]\s*(?:(?:bearer|basic)\s+)?(?:\\*[\"'])?(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
+    r"(?i)(?:[_-]?(?:id|secret))?(?:\\*[\"'])?\s*[:= ]\s*(?:(?:bearer|basic)\s+)?(?:\\*[\"'])?"
+    r"(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )
-_SECRET_WORDS = ("passw", "passphrase", "secret", "token", "key", "credential", "authorization", "bearer")
 _HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[0-9.:]+|/\S*|[a-z]+")
 _ENV = re.compile(r'"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"\s*,\s*"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"')
 _ENV_BACK = re.compile(r'"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"\s*,\s*"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"')
@@ -116,9 +118,15 @@ def _encoded(scanner: Scanner, text: str) -> Iterator[Span]:
 
 def _secrets(scanner: Scanner, text: str) -> Iterator[Span]:
     lower = text.lower()
-    for match in _SECRET.finditer(text) if any(word in lower for word in _SECRET_WORDS) else ():
-        if not _HARMLESS.fullmatch(match["value"]):
-            yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
+    if len(lower) != len(text):  # a few letters grow when they are made small
+        lower = "".join(one.lower() if one.isascii() else one for one in text)
+    for word in _SECRET_WORDS:
+        at = lower.find(word)
+        while at >= 0:
+            match = _SECRET.match(text, at + len(word))
+            if match and not _HARMLESS.fullmatch(match["value"]):
+                yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
+            at = lower.find(word, at + 1)
     for match in _URL_USER.finditer(text) if "://" in text else ():
         yield match.start("user"), match.end("user"), _gone(scanner, match["user"])
 

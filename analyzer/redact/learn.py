@@ -87,7 +87,7 @@ def label(key: str, value: str, book: Book) -> None:
 def learn_text(text: str, book: Book) -> None:
     """Names in a piece of any member."""
     if ":" in text or "=" in text:
-        for match in p.KEYED.finditer(text):
+        for match in p.KEYED.finditer(text) if any(part in text for part in p.KEY_PARTS) else ():
             _name(match["value"].rstrip(" :"), book)
         for match in p.LISTED.finditer(text):
             _each(re.findall(r"[A-Za-z0-9._-]+", match["value"]), book)
@@ -97,7 +97,7 @@ def learn_text(text: str, book: Book) -> None:
         for whole in p.MAPS.finditer(text):
             for pair in p.PAIR.finditer(whole["value"]):
                 label(pair[1], pair[2], book)
-        for whole in p.YAML_MAPS.finditer(text):
+        for whole in p.YAML_MAPS.finditer(text) if "abels:" in text or "elector:" in text else ():
             for pair in p.YAML_PAIR.finditer(whole["value"]):
                 label(pair[1], pair[2].strip(), book)
         for whole in p.DESCRIBED.finditer(text):
@@ -111,7 +111,7 @@ def learn_text(text: str, book: Book) -> None:
     for pattern in p.NAMES:
         for match in pattern.finditer(text):
             _name(match["value"], book)
-    if "." in text:
+    if any(end in text for end in p.HOST_ENDS):
         for match in p.HOST.finditer(text):
             learn_host(match["value"], book)
 
@@ -162,7 +162,8 @@ def learn_hashes(snapshot: Snapshot, scanner: Scanner) -> None:
 
 
 def _quads(text: str) -> Iterator[bytes]:
-    for quad in {match["quad"] for match in QUAD.finditer(text)}:
+    pieces = "\n".join(set(text.split(" ")))
+    for quad in {match["quad"] for match in QUAD.finditer(pieces)}:
         numbers = re.split("[._-]", quad)
         if all(int(one) < 256 for one in numbers):
             packed = bytes(map(int, numbers))

@@ -84,3 +84,24 @@ COMMON_LABELS = frozenset(
     )
 )
 """Keys that everybody uses."""
+
+KEY_PARTS = tuple(
+    sorted(
+        {
+            "name",
+            "Name",
+            "host",
+            "cluster",
+            "user",
+            "domain",
+            "server",
+            "service",
+            "node",
+            "context",
+            "Tag",
+            "Description",
+        }
+    )
+)
+HOST_ENDS = tuple(f".{top}" for top in _TOP.split("|"))
+"""Without any of these in a text, the slow patterns need not be tried."""

@@ -39,7 +39,7 @@ _ID = (
 )
 QUAD = re.compile(_QUAD)
 _PARTS = re.compile(f"{_UUID}|{_QUAD}|{_MAC}|{_ID}|(?P<word>[A-Za-z0-9]+)")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*\x07|[@-Z\\-_])")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]*\x07|[@-Z\\-_])")
 _LETTERS = re.compile(r"\\+u00([3-7][0-9a-fA-F])")
 _LONG = 256
 _HEX8 = re.compile("[0-9A-Fa-f]{8}")
@@ -95,9 +95,7 @@ class Scanner:
             token, lead = self._unescaped(token)
         if ":" in token:
             return lead + self._colons(token)
-        for pattern in self.book.phrase_patterns(token):
-            token = pattern.sub(self._phrase, token)
-        return lead + _PARTS.sub(self._part, token)
+        return lead + _PARTS.sub(self._part, self.book.with_phrases(token))
 
     def _unescaped(self, token: str) -> tuple[str, str]:
         """What follows an escape (``\\n10.0.0.1`` of JSON in JSON); a word that is known counts as no escape."""
@@ -107,9 +105,6 @@ class Scanner:
         if escape is None or (first and first[0].lower() in self.book.words and ":" not in token):
             return bare, token[: len(token) - len(bare)]
         return token[escape.end() :], escape[0]
-
-    def _phrase(self, match: re.Match[str]) -> str:
-        return self.book.remember(match[0], self.book.phrases[match[0].lower()])
 
     def _part(self, match: re.Match[str]) -> str:
         if word := match["word"]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analyzer.bundle import open_bundle
 from analyzer.errors import UsageError
+from analyzer.kubeproxy.service_plan import hashed
 from analyzer.redact import (
     Leak,
     Mapping,
@@ -27,6 +31,7 @@ from tests.redact import nasty
 from tests.redact.picture import picture, sorted_words
 
 KEY = bytes(range(32))
+REDACTOR = Redactor(Mapping(KEY, ["acmebank"]))
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +218,54 @@ def test_the_analysis_is_the_same(case: str, tmp_path: Path) -> None:
     assert sorted_words([back.text(line) for line in picture(tmp_path / "out")]) == sorted_words(
         picture(lab.bundle(case))
     )
+
+
+def test_chains_named_after_hashes_of_names_become_those_of_the_images(tmp_path: Path) -> None:
+    root = nasty.build(tmp_path)
+    service, readable = "acmebank-prod/checkout:http-web", "acmebank-prod/checkout/tcp/http-web"
+    (root / "nodes" / nasty.NODE / "iptables-save.txt").write_text(
+        f"*nat\n:KUBE-SVC-{hashed(service, 'tcp')} - [0:0]\nCOMMIT\n", "utf-8"
+    )
+    (root / "nodes" / nasty.NODE / "nft.txt").write_text(
+        f"chain service-{hashed(readable)[:8]}-{readable} {{\n", "utf-8"
+    )
+    found = redact(root, tmp_path / "out", Mapping(KEY))
+    image = Redactor(found.mapping)
+    files = _all(tmp_path / "out")
+    node = next(path.split("/")[1] for path in files if path.startswith("nodes/cn-beijing."))
+    assert f":KUBE-SVC-{hashed(image.text(service), 'tcp')} - " in files[f"nodes/{node}/iptables-save.txt"]
+    assert f"service-{hashed(image.text(readable))[:8]}-{image.text(readable)} " in files[f"nodes/{node}/nft.txt"]
+
+
+PIECES = st.sampled_from(
+    ["10.20.30.41", "acmebank", "\\n", '\\"', '"', ":", "::", "/24", "-", "password=", "annotations", "{", "}", "\n", " ", "eyJhbGciOi",
+     "-----BEGIN ",      "\x1b[0m", "\\u0061", "fe80::1", nasty.MAC, "a" * 50, "İ", "\udcff", "255.255.255.0", "0A141E29"]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(PIECES, st.text(max_size=5)), max_size=30))
+def test_any_text_is_taken_and_no_line_is_lost(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    image = REDACTOR.text(text)
+    assert image.count("\n") == text.count("\n")
+    words = re.findall("[A-Za-z0-9]+", image.lower())
+    assert "acmebank" not in words
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.integers(), st.text(max_size=12), PIECES.filter(lambda one: "\udcff" not in one)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["annotations", "name", "labels", "value", "token"]), inner),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(JSON, st.booleans())
+def test_json_stays_json_also_inside_json(document: object, indented: bool) -> None:
+    inner = json.dumps(document, indent=1 if indented else None)
+    json.loads(REDACTOR.text(inner))
+    json.loads(json.loads(REDACTOR.text(json.dumps({"data": inner})))["data"])
