@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from analyzer.forwarding import (
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding import trace as walk_trace
 from analyzer.forwarding.journey import MAX_PATHS
+from analyzer.progress import Moment, Progress
 from analyzer.snapshot import Snapshot, load
 
 if TYPE_CHECKING:
@@ -44,19 +45,26 @@ VERDICT_COLUMNS = (
 
 
 @contextmanager
-def opened(source: str | os.PathLike[str], *, node: str = "", apply: Sequence[str] = ()) -> Iterator[Snapshot]:
+def opened(
+    source: str | os.PathLike[str],
+    *,
+    node: str = "",
+    apply: Sequence[str] = (),
+    listen: Callable[[Moment], None] | None = None,
+) -> Iterator[Snapshot]:
     """A bundle as a snapshot; the bundle stays open inside the block so that lines can be quoted.
 
     Args:
         source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture.
         node: the node's name for captures that do not say.
         apply: changes to simulate first, in the words of ``--apply``.
+        listen: called while the bundle is read, see `analyzer.progress`.
 
     Raises:
         BundleError: it does not exist or cannot be read.
     """
     with open_bundle(source, node=node) as bundle:
-        snapshot = load(bundle, node=node)
+        snapshot = load(bundle, node=node, progress=Progress(listen).step("read") if listen else None)
         yield applied(snapshot, edits_of(snapshot, apply), apply).snapshot if apply else snapshot
 
 
@@ -212,6 +220,7 @@ def analyze(
     today: dt.date | None = None,
     symptoms: Sequence[str] = (),
     simulate: bool = True,
+    listen: Callable[[Moment], None] | None = None,
 ) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
@@ -220,6 +229,7 @@ def analyze(
         policy: other severities, and findings that are accepted for a while.
         symptoms: connections that somebody reported, as text; the findings that explain them come first.
         simulate: try the fixes out; without it they stand in the order of the finding.
+        listen: called at the steps of the analysis and while one runs, see `analyzer.progress`.
         today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
@@ -234,10 +244,15 @@ def analyze(
     from analyzer.remedies import Proof, Prover, Remedy, proven_remedies, remedies_for
     from analyzer.report.analysis import Analysis
 
+    progress = Progress(listen)
+    walking = progress.step("walk")
+    walking(0, 1)
     world = build_world(snapshot)
-    cells = walk_matrix(world)
+    cells = walk_matrix(world, progress=walking)
+    progress.step("observe")(0, 1)
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
+    progress.step("find")(0, 1)
     findings = find(snapshot, world, cells, observations)
     results = check(intent, world) if intent is not None else ()
     if intent is not None:
@@ -251,7 +266,9 @@ def analyze(
     prover = Prover(snapshot, world, findings.findings)
     remedies: dict[tuple[str, str], tuple[Remedy, ...]] = {}
     proofs: dict[tuple[str, str, str], Proof] = {}
-    for one in findings.findings:
+    proving = progress.step("prove")
+    for done, one in enumerate(findings.findings):
+        proving(done, len(findings.findings))
         key = (one.rule, one.about)
         if simulate:
             proven = proven_remedies(one, snapshot, world, prover)
@@ -259,4 +276,5 @@ def analyze(
             proofs |= {(*key, fix.remedy.card): fix.proof for fix in proven}
         else:
             remedies[key] = remedies_for(one, snapshot, world)
+    proving(1, 1)
     return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from analyzer.atomic import write_whole
 from analyzer.errors import IpvscopeError
 from analyzer.findings.model import SEVERITIES
 
@@ -54,7 +55,7 @@ def run(
             else:
                 content = json_report.render(analysis, messages).encode("utf-8")
             try:
-                path.write_bytes(content)
+                write_whole(path, content)
             except OSError as error:
                 raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
             written.append(path)
