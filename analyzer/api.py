@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ def opened(
     stage("reading")
     sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
     with open_bundles([*sources, *more], node=node) as bundle:
-        snapshot = load(bundle, node=node)
+        snapshot = load(bundle, node=node, progress=partial(stage, "reading"))
         yield applied(snapshot, edits_of(snapshot, apply), apply).snapshot if apply else snapshot
 
 
@@ -243,7 +244,7 @@ def analyze(
 
     stage("walking")
     world = build_world(snapshot)
-    cells = walk_matrix(world)
+    cells = walk_matrix(world, progress=partial(stage, "walking"))
     stage("observing")
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
@@ -270,4 +271,5 @@ def analyze(
             proofs |= {(*key, fix.remedy.card): fix.proof for fix in proven}
         else:
             remedies[key] = remedies_for(one, snapshot, world)
+    stage("fixes", len(findings.findings), len(findings.findings))
     return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)

@@ -12,9 +12,10 @@ from heapq import heapify, heappop, heapreplace
 
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
-from analyzer.forwarding.model import Source, Target
+from analyzer.forwarding.model import Source, Target, Verdict
 from analyzer.forwarding.shared import verdict_of
 from analyzer.forwarding.world import LbListener, World
+from analyzer.progress import Report
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 """The outside client (RFC 5737, RFC 3849): an address no node, pod or load balancer has."""
@@ -23,7 +24,9 @@ MAX_CELLS = 8_000
 """What one report walks; beyond, the nodes that differ most in role stand for the others."""
 
 
-def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False) -> Matrix:
+def matrix(
+    world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False, progress: Report | None = None
+) -> Matrix:
     """Walk every cell.
 
     Beyond `max_cells` only some nodes are vantage points and NodePort entries: chosen so that each kube-proxy regime, and for
@@ -32,6 +35,7 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
 
     Args:
         max_cells: 0 for no limit.
+        progress: called with the cells that are walked and those that there are.
         listeners: also ports of published addresses that no Service has but a process of some node listens on.
     """
     max_cells = max_cells or sys.maxsize
@@ -51,11 +55,12 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
     if len(targets) > most:
         left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
         targets = targets[:most]
-    cells = {
-        (vantage.source, row.target): verdict_of(world, vantage.source, row.target)
-        for vantage in columns
-        for row in targets
-    }
+    cells: dict[tuple[Source, Target], Verdict] = {}
+    for vantage in columns:
+        for row in targets:
+            cells[(vantage.source, row.target)] = verdict_of(world, vantage.source, row.target)
+            if progress is not None:
+                progress(len(cells), len(columns) * len(targets))
     return Matrix(targets, columns, cells, tuple(left_out))
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
+from analyzer.progress import Report
+from analyzer.snapshot import spill
 from analyzer.snapshot.declared import is_partial, partial_files
 from analyzer.snapshot.derive import derive_addresses, derive_endpoints
 from analyzer.snapshot.identify import aliases
@@ -19,7 +21,7 @@ from analyzer.snapshot.merge import Piece as MergePiece
 from analyzer.snapshot.merge import concat, merge_tables, of_node
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
-from analyzer.snapshot.spill import ROWS_IN_MEMORY, SpilledTables, Store, Stored
+from analyzer.snapshot.spill import SpilledTables, Store, Stored
 from analyzer.tables import CAPTURES, PARSE_NOTES, TABLES
 
 if TYPE_CHECKING:
@@ -49,11 +51,7 @@ class Piece:
         return self.parsed.tables
 
 
-Progress = Callable[[int, int], None]
-"""Called with how many of how many members are done."""
-
-
-def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) -> Snapshot:
+def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> Snapshot:
     """Parse every member of an opened bundle into a snapshot.
 
     Several captures of one fact on one node (`ip addr` and `ip -j addr`, a listing and its save form) are one fact: the
@@ -62,7 +60,7 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
 
     Args:
         node: the name for captures that nothing assigns to a node.
-        progress: called before each member and once at the end.
+        progress: called with the bytes that are read and those that there are.
     """
     from analyzer.parsers.registry import parse_member
 
@@ -71,9 +69,11 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
     digests: list[tuple[str, str]] = []
     store: Store | None = None
     held = 0
-    for done, member in enumerate(bundle.members):
+    done, total = 0, sum(member.size for member in bundle.members)
+    for member in bundle.members:
         if progress is not None:
-            progress(done, len(bundle.members))
+            progress(done, total)
+        done += member.size
         unread = member.area == "manifest" or bool(member.unused)
         try:
             data = member.read()
@@ -96,12 +96,12 @@ def load(bundle: Bundle, *, node: str = "", progress: Progress | None = None) ->
             piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
             held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
-            if store is None and held > ROWS_IN_MEMORY:
+            if store is None and held > spill.ROWS_IN_MEMORY:
                 store = Store()
                 pieces = [_stored(store, one) for one in pieces]
             pieces.append(_stored(store, piece) if store is not None else piece)
     if progress is not None:
-        progress(len(bundle.members), len(bundle.members))
+        progress(total, total)
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
     partial = partial_files(bundle.manifest)
