@@ -167,6 +167,16 @@ def test_a_node_is_collected_in_the_native_layout(collect: Run, tmp_path: Path) 
     assert {path for path in files if path.startswith("nodes/")} <= {c["file"] for c in manifest["commands"]}
 
 
+def test_a_node_is_not_burdened(collect: Run, commands: Path, tmp_path: Path) -> None:
+    for name in ("renice", "ionice"):
+        stand_in(commands, name, f'echo "$*" >>"{tmp_path}/{name}"')
+    written(collect("node", "-n", "a"), tmp_path)
+    assert (tmp_path / "renice").read_text().startswith("-n 19 -p ")
+    assert (tmp_path / "ionice").read_text().startswith("-c 3 -p ")
+    written(collect("cluster"), tmp_path)  # runs where nobody is served
+    assert (tmp_path / "renice").read_text().count("\n") == 1
+
+
 def test_standard_error_is_kept_apart(collect: Run, tmp_path: Path) -> None:
     files, manifest = written(collect("node", "-n", "a"), tmp_path)
 

@@ -116,7 +116,7 @@ def analysed(bundle: Bundle) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [
             sys.executable, "-c", "from analyzer.cli.main import main; main()", "analyze", str(bundle.path),
-            "-o", str(bundle.path.parent / "report"), "--no-simulate",
+            "-o", str(bundle.path.parent / "report"), "--no-simulate", "-f", "json",
         ],
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
         capture_output=True,
@@ -153,6 +153,8 @@ def test_ssh_brings_back_every_node_that_can_be_reached(
         assert list(captures[captures["state"] == "ignored"]["file"]) == ["manifest.json"]
     run = analysed(got)
     assert run.returncode in (0, 1), run.stderr.decode()
+    assert f"{len(names)} nodes" in run.stdout.decode()
+    assert (tmp_path / "report" / "report.json").stat().st_size > 1000
     assert not list(tmp_path.glob("ipvscope.*"))
 
 
