@@ -231,7 +231,7 @@ processes() {
     grep -l -x -e "$1" "$PROC"/[0-9]*/comm 2>/dev/null | sed 's/\/comm$//'
 }
 
-# The name under which the kubelet registered this node: its --hostname-override, else the host name.
+# The name under which the kubelet registered this node: its --hostname-override, else the host name in small letters.
 node_name() {
     for process in $(processes kubelet); do
         override=$(tr '\000' '\n' <"$process/cmdline" 2>/dev/null | awk '
@@ -243,7 +243,7 @@ node_name() {
             return
         fi
     done
-    hostname 2>/dev/null || uname -n
+    { hostname 2>/dev/null || uname -n; } | tr '[:upper:]' '[:lower:]'
 }
 
 # Whether the kernel has that part already. ipvsadm, ipset, nft, conntrack and ss make the kernel load what they ask for,
@@ -600,8 +600,10 @@ visit_by_ssh() {
     remote="sh -s -- node -o - $*"
     remote="if [ \"\$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n $remote; fi; exec $remote"
     now >"$WORK/sent"
-    set -- -o BatchMode=yes -o ConnectTimeout=15
+    # ssh takes the first value that it is given for an option.
+    set --
     while read -r option; do set -- "$@" -o "$option"; done <"$SSH_OPTIONS"
+    set -- "$@" -o BatchMode=yes -o ConnectTimeout=15
     INPUT=$SELF
     limited "$((BUDGET + 60))" ssh "$@" "$SSH_USER$address" "$remote" >"$WORK/part.tar.gz" 2>"$WORK/why"
 }

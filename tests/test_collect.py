@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,16 @@ def test_a_node_is_collected_in_the_native_layout(collect: Run, tmp_path: Path) 
     for command in manifest["commands"]:
         assert command["present"] == (command["file"] in files)
     assert {path for path in files if path.startswith("nodes/")} <= {c["file"] for c in manifest["commands"]}
+
+
+def test_a_node_is_not_burdened(collect: Run, commands: Path, tmp_path: Path) -> None:
+    for name in ("renice", "ionice"):
+        stand_in(commands, name, f'echo "$*" >>"{tmp_path}/{name}"')
+    written(collect("node", "-n", "a"), tmp_path)
+    assert (tmp_path / "renice").read_text().startswith("-n 19 -p ")
+    assert (tmp_path / "ionice").read_text().startswith("-c 3 -p ")
+    written(collect("cluster"), tmp_path)  # runs where nobody is served
+    assert (tmp_path / "renice").read_text().count("\n") == 1
 
 
 def test_standard_error_is_kept_apart(collect: Run, tmp_path: Path) -> None:
@@ -475,3 +486,97 @@ def test_nothing_is_left_behind(collect: Run, tmp_path: Path) -> None:
     collect("node", "-n", "a", "-o", "out")
     assert not list(tmp_path.glob("ipvscope.*"))
     assert os.listdir(tmp_path / "out") != []
+
+
+def visited(collect: Run, commands: Path, tmp_path: Path, answer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """`all` over one node called node-a, whose ssh answers with what the shell text prints."""
+    stand_in(commands, "ssh", answer)
+    return written(collect("all", "--ssh", "root@", "--nodes", "node-a=192.0.2.1", "-o", "all"), tmp_path)
+
+
+def test_a_node_speaks_for_itself_only(collect: Run, tmp_path: Path, commands: Path) -> None:
+    other = tmp_path / collect("node", "-n", "node-b").stdout.decode().strip()
+    files, manifest = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {other}")
+    assert manifest["nodes"][0]["reason"] == "the answer is of a node called 'node-b'"
+    assert manifest["nodes_present"] == []
+    assert not [path for path in files if path.startswith("nodes/")]
+
+
+def test_what_else_a_node_sends_is_left(collect: Run, tmp_path: Path, commands: Path) -> None:
+    honest = contents((tmp_path / collect("node", "-n", "node-a").stdout.decode().strip()).read_bytes())
+    manifest = honest["manifest.json"].replace(
+        b'"node": "node-a", "argv": ["uname"', b'"node": "node-b", "argv": ["uname"'
+    )
+    more = {**honest, "manifest.json": manifest, "cluster/services.json": b"{}", "nodes/node-b/ip-addr.txt": b"forged"}
+    for name, files in (("one", more), ("two", {k: v for k, v in more.items() if not k.startswith("nodes/node-b")})):
+        with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as forged:
+            for path, content in files.items():
+                member = tarfile.TarInfo(f"part/{path}")
+                member.size = len(content)
+                forged.addfile(member, io.BytesIO(content))
+    files, told = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {tmp_path}/one.tar.gz")
+    assert told["nodes_present"] == []
+    files, told = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {tmp_path}/two.tar.gz")
+    assert told["nodes_present"] == ["node-a"]
+    assert files["cluster/services.json"] != b"{}"
+    assert {command["node"] for command in told["commands"]} == {"", "node-a"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("echo 'no shell for you'", "not a part made by collect.sh"),
+        ("echo 'Permission denied (publickey).' >&2; exit 255", "Permission denied (publickey)."),
+        ("exit 3", "exit code 3"),
+        ("printf '\\033[31mred\\033[0m \"quoted\" \\\\ \\303' >&2; exit 1", '?[31mred?[0m "quoted" \\ ?'),
+    ],
+)
+def test_a_node_that_does_not_answer_is_recorded(
+    collect: Run, tmp_path: Path, commands: Path, answer: str, reason: str
+) -> None:
+    files, manifest = visited(collect, commands, tmp_path, answer)
+    (node,) = manifest["nodes"]
+    assert (node["node"], node["reached"], node["reason"].strip()) == ("node-a", False, reason)
+    assert "cluster/services.json" in files
+
+
+def test_an_interrupted_node_leaves_nothing(commands: Path, tmp_path: Path) -> None:
+    stand_in(commands, "ipset", f"echo >{tmp_path}/running; exec sleep 50")
+    run = subprocess.Popen(
+        [str(commands / "sh"), str(SCRIPT), "node", "-n", "a"],
+        cwd=tmp_path,
+        env={"PATH": str(commands), "IPVSCOPE_SBIN": "", "TMPDIR": str(tmp_path), "IPVSCOPE_PROC": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 60
+    while not (tmp_path / "running").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    run.terminate()
+    out, _ = run.communicate(timeout=30)
+    assert (run.returncode, out) == (130, b"")
+    assert not list(tmp_path.glob("ipvscope*"))
+
+
+@pytest.mark.parametrize("may_sudo", [True, False])
+def test_another_user_than_root_uses_sudo_where_it_may(
+    collect: Run, tmp_path: Path, commands: Path, may_sudo: bool
+) -> None:
+    stand_in(commands, "id", "echo 1000")
+    stand_in(
+        commands,
+        "sudo",
+        f'[ {int(may_sudo)} = 1 ] || exit 1; shift; [ "$1" != true ] || exit 0; echo >{tmp_path}/used; exec "$@"',
+    )
+    stand_in(commands, "ssh", f'echo "$*" >{tmp_path}/called; for last; do :; done; exec sh -c "$last"')
+    run = collect("all", "--ssh", "me", "--ssh-option", "Port=2222", "--nodes", "node-a=192.0.2.1", "-t", "7")
+    files, manifest = written(run, tmp_path)
+
+    assert manifest["nodes"][0]["reached"] is True
+    assert files["nodes/node-a/iptables-save.txt"] == b"*nat\nCOMMIT\n"
+    assert (tmp_path / "used").exists() is may_sudo
+    called = (tmp_path / "called").read_text()
+    assert called.startswith("-o Port=2222 -o BatchMode=yes ")
+    assert "me@192.0.2.1 " in called
+    assert "-n node-a -t 7" in called

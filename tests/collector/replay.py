@@ -9,7 +9,7 @@ from tests.collector.setting import recorded, tool
 
 BORROWED = (
     "awk", "basename", "cat", "cp", "date", "df", "env", "grep", "gzip", "head", "id", "ls", "mkdir", "mktemp", "mv",
-    "nice", "renice", "ionice", "rm", "sed", "sh", "sleep", "sort", "tail", "tar", "timeout", "tr", "wc",
+    "rm", "sed", "sh", "sleep", "sort", "tail", "tar", "timeout", "tr", "wc",
 )  # fmt: skip
 
 PRINTS = {

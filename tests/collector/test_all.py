@@ -21,6 +21,7 @@ from tests.collector.replay import have, node_commands, node_names
 from tests.collector.setting import RECORDED, SCRIPT, Bundle, collect, tool
 from tests.collector.test_cluster import recorded_objects
 
+BUSYBOX = ("busybox", "ash") if tool("busybox") else ("sh",)
 needs_ssh = pytest.mark.skipif(not have("sshd", "ssh", "ssh-keygen"), reason="no sshd here")
 needs_kubectl = pytest.mark.skipif(not tool("kubectl"), reason="no kubectl here")
 
@@ -116,7 +117,7 @@ def analysed(bundle: Bundle) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [
             sys.executable, "-c", "from analyzer.cli.main import main; main()", "analyze", str(bundle.path),
-            "-o", str(bundle.path.parent / "report"), "--no-simulate",
+            "-o", str(bundle.path.parent / "report"), "--no-simulate", "-f", "json",
         ],
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
         capture_output=True,
@@ -153,6 +154,8 @@ def test_ssh_brings_back_every_node_that_can_be_reached(
         assert list(captures[captures["state"] == "ignored"]["file"]) == ["manifest.json"]
     run = analysed(got)
     assert run.returncode in (0, 1), run.stderr.decode()
+    assert f"{len(names)} nodes" in run.stdout.decode()
+    assert (tmp_path / "report" / "report.json").stat().st_size > 1000
     assert not list(tmp_path.glob("ipvscope.*"))
 
 
@@ -198,7 +201,9 @@ def test_pods_bring_back_every_node_and_are_gone(cluster: Cluster, kubeconfig: P
     virtual = json.loads(json.dumps(cluster.objects["nodes"][0]))
     virtual["metadata"] |= {"name": "virtual-1", "labels": {"kubernetes.io/os": "linux", "type": "virtual-kubelet"}}
     cluster.objects["nodes"].append(virtual)
-    got = collect(tmp_path, "all", "--kubectl", "--image", "mirror.example/busybox:1", KUBECONFIG=kubeconfig)
+    got = collect(
+        tmp_path, "all", "--kubectl", "--image", "mirror.example/busybox:1", shell=BUSYBOX, KUBECONFIG=kubeconfig
+    )
 
     assert got.manifest["nodes_present"] == node_names()[:2]
     assert "ErrImagePull" in got.node(bad)["reason"]
@@ -218,16 +223,18 @@ def test_pods_bring_back_every_node_and_are_gone(cluster: Cluster, kubeconfig: P
 
 
 @needs_kubectl
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "shell"), [(signal.SIGINT, ("sh",)), (signal.SIGTERM, BUSYBOX)], ids=["SIGINT", "SIGTERM"]
+)
 def test_an_interrupt_leaves_no_pod_and_no_file(
-    cluster: Cluster, kubeconfig: Path, tmp_path: Path, number: signal.Signals
+    cluster: Cluster, kubeconfig: Path, tmp_path: Path, number: signal.Signals, shell: tuple[str, ...]
 ) -> None:
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip("the tests themselves run without this signal, and no shell can ask for it back")
     pods_on(cluster, tmp_path, REPLAY_DELAY="20")
     before = {pod["metadata"]["name"] for pod in cluster.objects["pods"]}
     run = subprocess.Popen(
-        ["sh", str(SCRIPT), "all", "--kubectl"],
+        [*shell, str(SCRIPT), "all", "--kubectl"],
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path), "KUBECONFIG": str(kubeconfig)},
         stdin=subprocess.DEVNULL,
