@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.errors import IpvscopeError
+from analyzer.cli.files import write_files
 from analyzer.findings.model import SEVERITIES
 from analyzer.progress import stage
 
@@ -47,22 +47,10 @@ def run(
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
         analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(output)) from None
-        written = []
-        for name in formats:
-            stage("writing")
-            for file, content in output_formats.files(name, analysis, messages):
-                path = output / file
-                try:
-                    path.parent.mkdir(exist_ok=True)
-                    path.write_bytes(content)
-                except OSError as error:
-                    raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
-                # A folder of tables is named once.
-                written.append(path if path.parent == output else path.parent)
+        stage("writing")
+        contents = (file for name in formats for file in output_formats.files(name, analysis, messages))
+        # A folder of tables is named once.
+        written = [path if path.parent == output else path.parent for path in write_files(output, contents)]
         code = _exit_code(analysis, fail_on)
         show(analysis, messages, list(dict.fromkeys(written)), code, as_json=as_json)
     return code

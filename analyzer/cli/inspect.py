@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from analyzer.cli import out
 from analyzer.cli.tables import records, write
 from analyzer.errors import UsageError
+from analyzer.report.plain import clean
 
 if TYPE_CHECKING:
     from analyzer.snapshot import Snapshot
@@ -96,4 +97,4 @@ def overview(snapshot: Snapshot) -> str:
         lines.append("parse notes")
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
-    return "\n".join(lines)
+    return "\n".join(map(clean, lines))

@@ -6,15 +6,18 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
-from io import TextIOWrapper
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
 from analyzer import __version__
+from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
+from analyzer.report.plain import clean
 
 app = typer.Typer(
     name="ipvscope",
@@ -39,6 +42,14 @@ Changes = Annotated[
         "'drain NODE', a manifest ... see whatif --help.",
     ),
 ]  # fmt: skip
+Limit = Annotated[
+    str,
+    typer.Option(
+        "--limits",
+        help="What reading the bundle may take, e.g. memory=4g,cpu=600s,time=900s; or off.",
+        show_default=False,
+    ),
+]
 Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/outputs.md).")]
 
@@ -63,6 +74,14 @@ class Form(StrEnum):
     ipvsadm = "ipvsadm"
     csv = "csv"
     json = "json"
+
+
+def _limited(limits: str, bundle: Path, command: Callable[[], int]) -> Never:
+    """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
+    from analyzer.cli.progress import display
+    from analyzer.limits import parse_limits, run_limited
+
+    raise typer.Exit(run_limited(partial(display.around, command), (), parse_limits(limits), str(bundle)))
 
 
 def _version(value: bool) -> None:
@@ -115,6 +134,7 @@ def analyze(
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
     json: Json = False,
+    limits: Limit = "",
 ) -> None:
     """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
@@ -124,22 +144,11 @@ def analyze(
     from analyzer.cli.analyze import run
     from analyzer.report.formats import chosen
 
-    raise typer.Exit(
-        run(
-            bundle,
-            output,
-            list(chosen(formats or ())),
-            fail_on.value,
-            node,
-            lang,
-            apply or (),
-            intent,
-            policy,
-            symptom or (),
-            simulate=simulate,
-            as_json=json,
-        )  # fmt: skip
-    )
+    command = partial(
+        run, bundle, output, list(chosen(formats or ())), fail_on.value, node, lang, apply or (), intent, policy,
+        symptom or (), simulate=simulate, as_json=json,
+    )  # fmt: skip
+    _limited(limits, bundle, command)
 
 
 @app.command()
@@ -152,11 +161,12 @@ def inspect(
     node: NodeName = "",
     json: Json = False,
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    raise typer.Exit(run(bundle, table, output, node, lang=lang, as_json=json))
+    _limited(limits, bundle, partial(run, bundle, table, output, node, lang=lang, as_json=json))
 
 
 @app.command()
@@ -170,13 +180,15 @@ def probe(
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
+    limits: Limit = "",
 ) -> None:
     """Say what a client sees when it dials an address: one question, or a table of them."""
     from analyzer.cli.probe import run_one, run_table
 
     if probes is not None:
-        raise typer.Exit(run_table(bundle, probes, output, node, apply or (), as_json=json))
-    raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
+        _limited(limits, bundle, partial(run_table, bundle, probes, output, node, apply or (), as_json=json))
+    one = partial(run_one, bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ())
+    _limited(limits, bundle, one)
 
 
 @app.command()
@@ -188,11 +200,13 @@ def trace(
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
+    limits: Limit = "",
 ) -> None:
     """Follow one packet there and back, step by step, with the lines that prove each step."""
     from analyzer.cli.probe import run_trace
 
-    raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
+    one = partial(run_trace, bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ())
+    _limited(limits, bundle, one)
 
 
 @app.command()
@@ -208,11 +222,13 @@ def matrix(
     apply: Changes = None,
     json: Json = False,
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or (), lang=lang, as_json=json))
+    command = partial(run, bundle, output, max_cells, listeners, node, apply or (), lang=lang, as_json=json)
+    _limited(limits, bundle, command)
 
 
 @app.command()
@@ -229,6 +245,7 @@ def whatif(
     json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
 
@@ -250,7 +267,7 @@ def whatif(
     """
     from analyzer.cli.whatif import run
 
-    raise typer.Exit(run(bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
+    _limited(limits, bundle, partial(run, bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()
@@ -265,6 +282,7 @@ def diff(
     json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """Compare two bundles of one cluster: did the fix work, what changed before the incident.
 
@@ -272,7 +290,7 @@ def diff(
     """
     from analyzer.cli.diff import run
 
-    raise typer.Exit(run(old, new, max_cells, fail_on, node, lang, as_json=json))
+    _limited(limits, new, partial(run, old, new, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()
@@ -299,6 +317,7 @@ def expected(
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    limits: Limit = "",
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -307,7 +326,7 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    raise typer.Exit(run(bundle, node, "json" if json else form.value, what.value, diff=diff))
+    _limited(limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff))
 
 
 def main() -> None:
@@ -316,16 +335,17 @@ def main() -> None:
     from analyzer.cli import out
     from analyzer.cli.progress import display
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            # What the terminal's encoding lacks becomes an escape instead of an error.
-            stream.reconfigure(errors="backslashreplace")
+    guard()
     display.enable()
     progress.listen(display.update)
     try:
         app()
     except IpvscopeError as error:
-        out.warn(str(error))
+        # Each on a line of its own, whatever names of the bundle are in it.
+        place = f"{error.where}: " if error.where else ""
+        out.warn(clean(place + error.what))
+        if error.hint:
+            out.warn(clean(error.hint), prefix="  ")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -45,6 +46,13 @@ class Display:
                 self._timer.daemon = True
                 self._timer.start()
 
+    def around(self, work: Callable[[], int]) -> int:
+        """Do the work; whatever becomes of it, the line is taken away (a child process leaves without further ado)."""
+        try:
+            return work()
+        finally:
+            self.stop()
+
     def stop(self) -> None:
         """Take the line away; the next stage begins a new one."""
         with self._lock:
@@ -64,7 +72,7 @@ class Display:
                 return
             self._line = Progress(
                 SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
-                TimeElapsedColumn(), console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False,
+                TimeElapsedColumn(), console=Console(file=_raw_stderr()), transient=True, redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._line.add_task("", total=None)
             self._refresh()
@@ -78,6 +86,11 @@ class Display:
             told = Messages(self.language).text(f"progress.{stage}")
             task = self._line.task_ids[0]
             self._line.update(task, description=told, total=total or None, completed=done)
+
+
+def _raw_stderr() -> TextIO:
+    """Standard error below the net that takes control characters away: the line moves the cursor, and no text of a bundle is in it."""
+    return cast(TextIO, getattr(sys.stderr, "below", sys.stderr))
 
 
 display = Display()
