@@ -78,10 +78,8 @@ def run(
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
         analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
-        contents: dict[str, bytes] = {}
-        for name in formats:
-            stage("writing")
-            contents.update(output_formats.files(name, analysis, messages))
+        stage("writing")
+        contents = (file for name in formats for file in output_formats.files(name, analysis, messages))
         # A folder of tables is named once.
         written = [path if path.parent == output else path.parent for path in write_files(output, contents)]
         code = _exit_code(analysis, fail_on)

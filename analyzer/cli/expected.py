@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cli import out
+from analyzer.cli.tables import harmless
 from analyzer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -193,9 +194,7 @@ def _document(node: str, states: Mapping[int, Expected], what: str) -> dict[str,
 
 
 def _cell(value: object) -> object:
-    from analyzer.report.cells import guarded
-
-    return guarded(value) if isinstance(value, str) else "" if value is None else value
+    return "" if value is None else harmless(value) if isinstance(value, str) else value
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -12,8 +12,10 @@ from typing import IO
 from analyzer.errors import IpvscopeError
 
 
-def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    """Write files into a folder, made if absent; none of them takes its place before all are written.
+def write_files(folder: Path, contents: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> list[Path]:
+    """Write files into a folder, made (also folders in it) if absent; none of them takes its place before all are written.
+
+    `contents` may be made one by one; each is written before the next is asked for.
 
     Raises:
         IpvscopeError: the folder cannot be made or a file not be written.
@@ -24,7 +26,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
         raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(folder)) from None
     ready: dict[Path, str] = {}
     try:
-        for name, content in contents.items():
+        for name, content in contents.items() if isinstance(contents, Mapping) else contents:
             path = folder / name
             try:
                 path.parent.mkdir(exist_ok=True)

@@ -86,13 +86,11 @@ class Form(StrEnum):
 
 def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], int]) -> Never:
     """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
+    from analyzer.cli.progress import display
     from analyzer.limits import parse_limits, run_limited
 
-    raise typer.Exit(
-        run_limited(
-            command, (), parse_limits(limits), ", ".join(map(str, [bundle] if isinstance(bundle, Path) else bundle))
-        )
-    )
+    names = ", ".join(map(str, [bundle] if isinstance(bundle, Path) else bundle))
+    raise typer.Exit(run_limited(partial(display.around, command), (), parse_limits(limits), names))
 
 
 def _version(value: bool) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cli.progress import display
-from analyzer.report.plain import clean_block
+from analyzer.report.plain import clean, clean_block
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +43,7 @@ def say(text: str, end: str = "\n") -> None:
 
 def lines(told: Iterable[str]) -> None:
     """Lines on standard output; on a terminal those that are not indented stand out."""
-    listed = [clean_block(line) for line in told]
+    listed = [clean(line) for line in told]
     if not styled():
         say("\n".join(listed))
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.cli import out
-from analyzer.cli.tables import records, write
+from analyzer.cli.tables import harmless_frame, records, write_csv
 from analyzer.errors import UsageError
 
 
@@ -34,15 +34,20 @@ def run_table(
         raise UsageError(f"cannot be read as CSV: {error}", where=str(probes)) from None
     with api.opened(bundle, node=node, apply=apply) as snapshot:
         verdicts = api.probe_frame(build_world(snapshot), questions)
+    # What the user asked stands as it was given; the rest comes from the bundle.
+    found = verdicts.fillna("")
+    verdicts = harmless_frame(found).assign(source=found["source"], target=found["target"])
     rest = questions.drop(columns=["source", "target"], errors="ignore")
     for name in rest.columns:
         if name not in verdicts.columns:
             verdicts[name] = rest[name].to_numpy()
-    verdicts = verdicts.fillna("")
-    if output is not None or not as_json:
-        write(verdicts, output)
+            found[name] = rest[name].to_numpy()
+    if output is not None:
+        write_csv(verdicts, output)
     if as_json:
-        out.document({"schema": "ipvscope-probes/1", "rows": records(verdicts)})
+        out.document({"schema": "ipvscope-probes/1", "rows": records(found)})
+    elif output is None:
+        out.say(verdicts.to_csv(index=False), end="")
     return 0
 
 

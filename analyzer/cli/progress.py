@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
-
-from analyzer.cli.screen import bare
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -47,6 +46,13 @@ class Display:
                 self._timer.daemon = True
                 self._timer.start()
 
+    def around(self, work: Callable[[], int]) -> int:
+        """Do the work; whatever becomes of it, the line is taken away (a child process leaves without further ado)."""
+        try:
+            return work()
+        finally:
+            self.stop()
+
     def stop(self) -> None:
         """Take the line away; the next stage begins a new one."""
         with self._lock:
@@ -66,8 +72,8 @@ class Display:
                 return
             self._line = Progress(
                 SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
-                TimeElapsedColumn(), TimeRemainingColumn(),
-                console=Console(file=bare(sys.stderr)), transient=True, redirect_stdout=False, redirect_stderr=False,
+                TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=_raw_stderr()), transient=True,
+                redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._line.add_task("", total=None)
             self._refresh()
@@ -81,6 +87,11 @@ class Display:
             told = Messages(self.language).text(f"progress.{stage}")
             task = self._line.task_ids[0]
             self._line.update(task, description=told, total=total or None, completed=done)
+
+
+def _raw_stderr() -> TextIO:
+    """Standard error below the net that takes control characters away: the line moves the cursor, and no text of a bundle is in it."""
+    return cast(TextIO, getattr(sys.stderr, "below", sys.stderr))
 
 
 display = Display()

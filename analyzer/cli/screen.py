@@ -28,13 +28,13 @@ class Screen:
             self._stream.write(clean_block(text))
         return len(text)
 
+    @property
+    def below(self) -> TextIO:
+        """The stream itself, for what moves the cursor and holds no text of a bundle."""
+        return self._stream
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
-
-
-def bare(stream: TextIO) -> TextIO:
-    """The stream below the net, for what draws with control characters of its own and prints nothing of a bundle."""
-    return stream._stream if isinstance(stream, Screen) else stream
 
 
 def guard() -> None:

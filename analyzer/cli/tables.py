@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cli import out
 from analyzer.cli.files import write_file
+from analyzer.report.cells import csv_text, harmless, harmless_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["harmless", "harmless_frame", "records", "write", "write_csv"]
+
 
 def write(frame: pd.DataFrame, output: Path | None) -> None:
-    """CSV to standard output, or a file: Parquet by its suffix, else CSV. CSV cells are guarded (`analyzer.report.cells`).
+    """CSV to standard output, or a file: Parquet by its suffix (values as they are), else CSV (`harmless`).
 
     Raises:
         IpvscopeError: the file cannot be written.
     """
-    from analyzer.report.cells import csv_text
-
     if output is None:
         out.say(csv_text(frame), end="")
     elif output.suffix == ".parquet":
@@ -28,7 +30,19 @@ def write(frame: pd.DataFrame, output: Path | None) -> None:
         content = io.BytesIO(frame.to_parquet(index=False))
         write_file(output, lambda file: file.write(content.getbuffer()))
     else:
-        write_file(output, lambda file: file.write(csv_text(frame).encode("utf-8", "replace")))
+        write_csv(harmless_frame(frame), output)
+
+
+def write_csv(frame: pd.DataFrame, output: Path) -> None:
+    """A frame as it is, as CSV.
+
+    Raises:
+        IpvscopeError: the file cannot be written.
+    """
+    write_file(
+        output,
+        lambda file: frame.to_csv(file, index=False, quoting=csv.QUOTE_MINIMAL, encoding="utf-8", errors="replace"),
+    )
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -72,7 +72,8 @@ def inputs(snapshot: Snapshot) -> Inputs:
     times = _times(snapshot)
     newest = max(times.values(), default=0.0)
     masked = snapshot["parse_notes"]
-    masked_in = masked[masked["reason"] == "masked"]["file"].astype("str").value_counts().to_dict()
+    counted = masked[masked["reason"] == "masked"]["file"].astype("str").value_counts()
+    masked_in = {str(file): int(count) for file, count in counted.items()}
     found = [
         _input(snapshot, node, name, by_place, times, newest, masked_in)
         for node in ("", *snapshot.node_names)
@@ -136,8 +137,8 @@ def _times(snapshot: Snapshot) -> dict[str, float]:
         if (taken := manifest.taken(file)) is not None:
             found[file] = taken
     chains = snapshot["iptables_chains"]
-    first = chains.groupby("file", observed=True)["line"].min() if len(chains) else {}
-    for file, line in first.items():
+    first = chains.groupby("file", observed=True)["line"].min().to_dict() if len(chains) else {}
+    for file, line in ((str(key), value) for key, value in first.items()):
         for number in range(max(int(line) - 3, 1), int(line)):
             if str(file) not in found and (match := _BANNER.match(snapshot.read_line(str(file), number))):
                 found[str(file)] = _seconds(match[1])

@@ -79,13 +79,13 @@ def derive_addresses(tables: Tables, captured: Captured) -> None:
 
 
 def _endpoints(tables: Tables) -> list[dict[str, Any]]:
-    pods: dict[str, list[tuple[dict[str, str], Mapping[str, Any]]]] = defaultdict(list)
-    for pod in records(tables["pods"]):
-        if text(pod["phase"]) in ("", "Running", "Pending") and text(pod["ips"]):
-            pods[text(pod["namespace"])].append((mapping(pod["labels"]), pod))
+    pods: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
+    for row in records(tables["pods"]):
+        if text(row["phase"]) in ("", "Running", "Pending") and text(row["ips"]):
+            pods[text(row["namespace"])].append((mapping(row["labels"]), row))
     ports: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for port in records(tables["service_ports"]) if "service_ports" in tables else []:
-        ports[(text(port["namespace"]), text(port["service"]))].append(port)
+    for row in records(tables["service_ports"]) if "service_ports" in tables else []:
+        ports[(text(row["namespace"]), text(row["service"]))].append(row)
     rows: list[dict[str, Any]] = []
     for service in records(tables["services"]):
         selector = mapping(service["selector"])
