@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,7 +72,7 @@ def inputs(snapshot: Snapshot) -> Inputs:
     times = _times(snapshot)
     newest = max(times.values(), default=0.0)
     masked = snapshot["parse_notes"]
-    masked_in = masked[masked["reason"] == "masked"]["file"].astype("str").value_counts().to_dict()
+    masked_in = Counter(masked[masked["reason"] == "masked"]["file"].astype("str"))
     found = [
         _input(snapshot, node, name, by_place, times, newest, masked_in)
         for node in ("", *snapshot.node_names)
@@ -136,11 +136,13 @@ def _times(snapshot: Snapshot) -> dict[str, float]:
         if (taken := manifest.taken(file)) is not None:
             found[file] = taken
     chains = snapshot["iptables_chains"]
-    first = chains.groupby("file", observed=True)["line"].min() if len(chains) else {}
+    first: dict[str, int] = {}
+    for file, line in zip(chains["file"].astype("str"), chains["line"], strict=True):
+        first[file] = min(int(line), first.get(file, int(line)))
     for file, line in first.items():
-        for number in range(max(int(line) - 3, 1), int(line)):
-            if str(file) not in found and (match := _BANNER.match(snapshot.read_line(str(file), number))):
-                found[str(file)] = _seconds(match[1])
+        for number in range(max(line - 3, 1), line):
+            if file not in found and (match := _BANNER.match(snapshot.read_line(file, number))):
+                found[file] = _seconds(match[1])
     return found
 
 
