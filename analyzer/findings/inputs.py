@@ -94,7 +94,8 @@ def _input(
     table = name if not node and name in snapshot.tables else ""
     usable = [one for one in captured if one[1] in ("rows", "empty")]
     files = tuple(dict.fromkeys(file for file, _, _ in usable)) or _files_of(snapshot, table)
-    detail = next((text for _, _, text in captured if text and not text.startswith("same fact as")), "")
+    told = captured or [one for file in files for one in by_place.get((node, "objects"), []) if one[0] == file]
+    detail = next((text for _, _, text in told if text and not text.startswith("same fact as")), "")
     state: State
     if snapshot.complete(node, name):
         state = "present" if files else "derived"

@@ -1,7 +1,8 @@
 """``kubectl cluster-info dump``: a folder of lists per namespace, or all of it in one stream on standard output.
 
-No Endpoints, EndpointSlices or ConfigMaps: kube-proxy's mode comes from its log, backends come from pods, labels and readiness. Without ``-A`` only kube-system and the
-current namespace are in it; every cluster has kube-node-lease and kube-public, so their absence shows that.
+No Endpoints, EndpointSlices or ConfigMaps: kube-proxy's mode comes from its log, backends come from pods, labels and
+readiness. Without ``-A`` only kube-system and the current namespace are in it; every cluster has kube-node-lease and
+kube-public, so their absence shows that.
 """
 
 from __future__ import annotations
