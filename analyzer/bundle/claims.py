@@ -71,16 +71,16 @@ def _below(pieces: Sequence[Piece], roots: set[Parts]) -> dict[Parts, dict[Parts
 
 
 class Owners:
-    """Which claim a piece belongs to: the innermost bundle around it."""
+    """Which claims a piece belongs to: the innermost bundle around it, several where collectors share a folder."""
 
     def __init__(self, claimed: Sequence[Claim]) -> None:
-        self._claims: dict[tuple[Parts, bool], int] = {}
+        self._claims: dict[tuple[Parts, bool], list[int]] = {}
         for number, claim in enumerate(claimed):
-            self._claims.setdefault((claim.file or claim.root.path, bool(claim.file)), number)
+            self._claims.setdefault((claim.file or claim.root.path, bool(claim.file)), []).append(number)
 
-    def of(self, piece: Piece) -> int | None:
-        """The claim's position, or nothing."""
+    def of(self, piece: Piece) -> Sequence[int]:
+        """The claims' positions, none for a loose file."""
         if (alone := self._claims.get((piece.parts, True))) is not None:
             return alone
         holding = (self._claims.get((above, False)) for above in _upwards(piece.parts[:-1]))
-        return next((number for number in holding if number is not None), None)
+        return next((numbers for numbers in holding if numbers), ())

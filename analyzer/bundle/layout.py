@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from analyzer.bundle.claims import Claim, Owners, claims
 from analyzer.bundle.labels import is_capture, node_folders, node_labels
 from analyzer.bundle.model import Area, Part
-from analyzer.bundle.places import Piece, Place
+from analyzer.bundle.places import NOT_OF_THE_LAYOUT, Piece, Place
 
 _LOOK_BYTES = 64 << 10
 _MANIFEST_BYTES = 32 << 20
@@ -56,7 +56,7 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
         (
             i
             for i, p in enumerate(pieces)
-            if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()}) and owners.of(p) is None
+            if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()}) and not owners.of(p)
         ),
         key=lambda i: (len(pieces[i].parts), pieces[i].path),
         default=None,
@@ -69,8 +69,12 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
     places: list[Place | None] = [None] * len(pieces)
     names = [claim.layout.node(claim.root) or node or _folder_name(claim) for claim in claimed]
     for i, piece in enumerate(pieces):
-        if (owner := owners.of(piece)) is not None:
-            places[i] = claimed[owner].place(piece, names[owner])
+        for owner in owners.of(piece):
+            place = claimed[owner].place(piece, names[owner])
+            if places[i] is None or place.unused != NOT_OF_THE_LAYOUT:
+                places[i] = place
+            if place.unused != NOT_OF_THE_LAYOUT:
+                break
     free = [i for i, place in enumerate(places) if place is None]
     rest = [pieces[i] for i in free]
     for i, place in zip(free, [_native(p, roots, node) for p in rest] if roots else _loose(rest, node), strict=True):

@@ -58,6 +58,19 @@ def test_a_bundle_inside_a_bundle(tmp_path: Path) -> None:
     assert [part.layout for part in bundle.parts] == ["must-gather", "sos"]
 
 
+def test_two_collectors_in_one_folder(tmp_path: Path) -> None:
+    """Unpacked over each other: each file is read by the layout that knows it."""
+    files = {
+        "version.yaml": b"", "cluster-resources/services/a.json": b"", "cluster-scoped-resources/core/x.yaml": b"",
+        "namespaces/a/core/services.yaml": b"", "stray.txt": b"",
+    }  # fmt: skip
+    bundle = open_bundle(folder(tmp_path, files))
+    assert bundle.layout == "must-gather+troubleshoot"
+    assert {m.path: m.area for m in bundle.members if not m.unused} == {
+        "cluster-resources/services/a.json": "cluster", "namespaces/a/core/services.yaml": "cluster",
+    }  # fmt: skip
+
+
 def test_saved_configuration_is_not_taken_for_the_kernels_state(tmp_path: Path) -> None:
     made = capture(CASE)
     files = sos.node_files(made, made.nodes[0], objects=False)
