@@ -14,10 +14,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.bundle.claims import Claim, claims
+from analyzer.bundle.claims import Claim, Owners, claims
 from analyzer.bundle.labels import is_capture, node_folders, node_labels
 from analyzer.bundle.model import Area, Part
-from analyzer.bundle.places import Piece, Place
+from analyzer.bundle.places import NOT_OF_THE_LAYOUT, Piece, Place
 
 _LOOK_BYTES = 64 << 10
 _MANIFEST_BYTES = 32 << 20
@@ -49,12 +49,14 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
     """
     roots = _native_roots(pieces)
     claimed = claims(pieces, roots, name)
-    roots = {root for root in roots if not any(root[: len(c.root.path)] == c.root.path for c in claimed)}
+    around = {claim.root.path for claim in claimed if not claim.file}
+    roots = {root for root in roots if not any(root[:depth] in around for depth in range(len(root) + 1))}
+    owners = Owners(claimed)
     manifest_at = min(
         (
             i
             for i, p in enumerate(pieces)
-            if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()}) and not _owner(p, claimed)
+            if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()}) and not owners.of(p)
         ),
         key=lambda i: (len(pieces[i].parts), pieces[i].path),
         default=None,
@@ -65,12 +67,14 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
         read = _manifest(pieces[manifest_at])
         manifest, bad_manifest = (read, "") if read is not None else ({}, pieces[manifest_at].path)
     places: list[Place | None] = [None] * len(pieces)
-    names: dict[int, str] = {}
-    for number, claim in enumerate(claimed):
-        names[number] = claim.layout.node(claim.root) or node or _folder_name(claim)
+    names = [claim.layout.node(claim.root) or node or _folder_name(claim) for claim in claimed]
     for i, piece in enumerate(pieces):
-        if owner := _owner(piece, claimed):
-            places[i] = owner.place(piece, names[claimed.index(owner)])
+        for owner in owners.of(piece):
+            place = claimed[owner].place(piece, names[owner])
+            if places[i] is None or place.unused != NOT_OF_THE_LAYOUT:
+                places[i] = place
+            if place.unused != NOT_OF_THE_LAYOUT:
+                break
     free = [i for i, place in enumerate(places) if place is None]
     rest = [pieces[i] for i in free]
     for i, place in zip(free, [_native(p, roots, node) for p in rest] if roots else _loose(rest, node), strict=True):
@@ -98,12 +102,6 @@ def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
 def _folder_name(claim: Claim) -> str:
     """Captures of a node whose name nothing tells go by the folder or archive they are in."""
     return claim.root.name if any(rule.area == "node" for rule in claim.layout.rules) else ""
-
-
-def _owner(piece: Piece, claimed: Sequence[Claim]) -> Claim | None:
-    """The bundle a piece is in: the innermost one."""
-    holding = [claim for claim in claimed if claim.holds(piece)]
-    return max(holding, key=lambda claim: len(claim.root.path), default=None)
 
 
 def _native_roots(pieces: Sequence[Piece]) -> set[tuple[str, ...]]:

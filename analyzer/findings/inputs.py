@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -72,8 +72,7 @@ def inputs(snapshot: Snapshot) -> Inputs:
     times = _times(snapshot)
     newest = max(times.values(), default=0.0)
     masked = snapshot["parse_notes"]
-    counted = masked[masked["reason"] == "masked"]["file"].astype("str").value_counts()
-    masked_in = {str(file): int(count) for file, count in counted.items()}
+    masked_in = Counter(masked[masked["reason"] == "masked"]["file"].astype("str"))
     found = [
         _input(snapshot, node, name, by_place, times, newest, masked_in)
         for node in ("", *snapshot.node_names)
@@ -95,7 +94,8 @@ def _input(
     table = name if not node and name in snapshot.tables else ""
     usable = [one for one in captured if one[1] in ("rows", "empty")]
     files = tuple(dict.fromkeys(file for file, _, _ in usable)) or _files_of(snapshot, table)
-    detail = next((text for _, _, text in captured if text and not text.startswith("same fact as")), "")
+    told = captured or [one for file in files for one in by_place.get((node, "objects"), []) if one[0] == file]
+    detail = next((text for _, _, text in told if text and not text.startswith("same fact as")), "")
     state: State
     if snapshot.complete(node, name):
         state = "present" if files else "derived"
@@ -137,11 +137,13 @@ def _times(snapshot: Snapshot) -> dict[str, float]:
         if (taken := manifest.taken(file)) is not None:
             found[file] = taken
     chains = snapshot["iptables_chains"]
-    first = chains.groupby("file", observed=True)["line"].min().to_dict() if len(chains) else {}
-    for file, line in ((str(key), value) for key, value in first.items()):
-        for number in range(max(int(line) - 3, 1), int(line)):
-            if str(file) not in found and (match := _BANNER.match(snapshot.read_line(str(file), number))):
-                found[str(file)] = _seconds(match[1])
+    first: dict[str, int] = {}
+    for file, line in zip(chains["file"].astype("str"), chains["line"], strict=True):
+        first[file] = min(int(line), first.get(file, int(line)))
+    for file, line in first.items():
+        for number in range(max(line - 3, 1), line):
+            if file not in found and (match := _BANNER.match(snapshot.read_line(file, number))):
+                found[file] = _seconds(match[1])
     return found
 
 

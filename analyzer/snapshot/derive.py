@@ -24,6 +24,7 @@ Captured = dict[str, dict[str, bool]]
 
 def derive_endpoints(tables: Tables, captured: Captured) -> None:
     """Add what follows for the cluster's objects, in place; `captured` forgets endpoints that answer nothing."""
+    _without_doubles(tables)
     cluster = captured.get("", {})
     if "endpoints" in cluster:
         if not _endpoint_ports(tables):
@@ -34,6 +35,24 @@ def derive_endpoints(tables: Tables, captured: Captured) -> None:
         rows = _endpoints(tables)
         if rows:
             tables["endpoints"] = TABLES["endpoints"].frame(rows)
+
+
+def _without_doubles(tables: Tables) -> None:
+    """Services of a table without a namespace column that another capture holds with their namespace."""
+    services = tables.get("services")
+    if services is None or not services["namespace"].isna().any() or not services["namespace"].notna().any():
+        return
+    named = services[services["namespace"].notna()]
+    known = set(zip(named["name"], named["cluster_ips"], strict=True))
+    unnamed = services["namespace"].isna()
+    pairs = list(zip(services["name"], services["cluster_ips"], strict=True))
+    double = unnamed & services["name"].index.isin([i for i, pair in enumerate(pairs) if pair in known])
+    gone = set(services.loc[double, "name"])
+    tables["services"] = services[~double].reset_index(drop=True)
+    for table in ("service_ports", "endpoints"):
+        if table in tables:
+            rows = tables[table]
+            tables[table] = rows[~(rows["namespace"].isna() & rows["service"].isin(gone))].reset_index(drop=True)
 
 
 def derive_addresses(tables: Tables, captured: Captured) -> None:
@@ -79,13 +98,13 @@ def derive_addresses(tables: Tables, captured: Captured) -> None:
 
 
 def _endpoints(tables: Tables) -> list[dict[str, Any]]:
-    pods: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
-    for row in records(tables["pods"]):
-        if text(row["phase"]) in ("", "Running", "Pending") and text(row["ips"]):
-            pods[text(row["namespace"])].append((mapping(row["labels"]), row))
-    ports: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for row in records(tables["service_ports"]) if "service_ports" in tables else []:
-        ports[(text(row["namespace"]), text(row["service"]))].append(row)
+    pods: dict[str, list[tuple[dict[str, str], dict[str, Any]]]] = defaultdict(list)
+    for pod in records(tables["pods"]):
+        if text(pod["phase"]) in ("", "Running", "Pending") and text(pod["ips"]):
+            pods[text(pod["namespace"])].append((mapping(pod["labels"]), pod))
+    ports: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for port in records(tables["service_ports"]) if "service_ports" in tables else []:
+        ports[(text(port["namespace"]), text(port["service"]))].append(port)
     rows: list[dict[str, Any]] = []
     for service in records(tables["services"]):
         selector = mapping(service["selector"])

@@ -1,8 +1,8 @@
 """Whose captures these are: names that collectors give to nodes, and the Node objects they mean.
 
-A collector knows a host name, an address, an instance id, or the name of an archive. The Node object is the one with that name, that
-``kubernetes.io/hostname``, that address or that provider id; at last the only one whose internal address an interface of the node
-holds. Two Nodes that fit are none. In an obfuscated bundle addresses are not compared.
+A collector knows a host name, an address, an instance id, or the name of an archive. The Node object is the one with that
+name, that ``kubernetes.io/hostname``, that address or that provider id, or the one of the pod with that name; at last the
+only one whose internal address an interface of the node holds. Two Nodes that fit are none.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Captured(Protocol):
     def tables(self) -> Mapping[str, pd.DataFrame]: ...
 
 
-def aliases(captured: Sequence[Captured], *, by_address: bool = True) -> dict[str, str]:
+def aliases(captured: Sequence[Captured]) -> dict[str, str]:
     """Name of captures to name of the Node object, for the names that are not a Node's already."""
     nodes = [row for one in captured if "nodes" in one.tables for row in records(one.tables["nodes"])]
     names = {text(row["name"]) for row in nodes}
@@ -38,11 +38,18 @@ def aliases(captured: Sequence[Captured], *, by_address: bool = True) -> dict[st
         if one.node not in names:
             groups[one.node].append(one)
     found: dict[str, str] = {}
+    pods = [row for one in captured if "pods" in one.tables for row in records(one.tables["pods"])]
     for group, own in groups.items():
-        named = _by_name(group, nodes) or (_by_address(own, nodes) if by_address else "")
+        named = _by_name(group, nodes) or _of_pod(group, pods, names) or _by_address(own, nodes)
         if named:
             found[group] = named
     return found
+
+
+def _of_pod(group: str, pods: Sequence[Mapping[str, Any]], names: set[str]) -> str:
+    """Logs go by the name of their pod."""
+    found = {text(row["node_name"]) for row in pods if group and text(row["name"]) == group} & names
+    return found.pop() if len(found) == 1 else ""
 
 
 def _only(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -221,7 +221,11 @@ def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
 
 def _with_node_names(pieces: list[Piece]) -> list[Piece]:
     """Captures under the name of the Node object they belong to, where it is known by another name."""
-    local = [piece for piece in pieces if piece.form.capture not in _OF_THE_CLUSTER or "nodes" in piece.tables]
+    local = [
+        piece
+        for piece in pieces
+        if piece.form.capture not in _OF_THE_CLUSTER or "nodes" in piece.tables or "pods" in piece.tables
+    ]
     names = aliases(local)
     return [
         replace(piece, node=names[piece.node])

@@ -1,7 +1,8 @@
 """``kubectl cluster-info dump``: a folder of lists per namespace, or all of it in one stream on standard output.
 
-No Endpoints, EndpointSlices or ConfigMaps: backends come from pods, labels and readiness. Without ``-A`` only kube-system and the
-current namespace are in it; every cluster has kube-node-lease and kube-public, so their absence shows that.
+No Endpoints, EndpointSlices or ConfigMaps: kube-proxy's mode comes from its log, backends come from pods, labels and
+readiness. Without ``-A`` only kube-system and the current namespace are in it; every cluster has kube-node-lease and
+kube-public, so their absence shows that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def is_stream(piece: Piece) -> bool:
 
 
 def _adjust(root: Root, parts: Parts, place: Place) -> Place:
+    if parts[0] == "kube-system" and parts[-1] == "logs.txt" and parts[1].startswith("kube-proxy"):
+        return Place("node", parts[1], "kube-proxy.log")  # under its pod's name; the Pod object tells the node
     if place.area != "cluster" or _all_namespaces(root, parts):
         return place
     return Place(place.area, place.node, place.command, SOME_NAMESPACES, place.unused)

@@ -15,4 +15,8 @@ def uploads(capture: Capture) -> dict[str, Files]:
             b'{"kind": "ReplicationControllerList", "apiVersion": "v1", "metadata": {}, "items": null}\n'
         )
     files["dump/default/web/logs.txt"] = b'{"kind": "Service", "metadata": {"name": "a-log-line"}}\n'
+    for pod in capture.objects("pods"):
+        if pod["metadata"]["name"].startswith("kube-proxy"):
+            log = capture.of(pod["spec"]["nodeName"], "kube-proxy.log")
+            files[f"dump/kube-system/{pod['metadata']['name']}/logs.txt"] = log
     return {"dump.zip": files}

@@ -26,7 +26,7 @@ def netstat(ss: str, *, tcp: bool = True, udp: bool = True, programs: bool = Tru
         program = f" {match[8]}/{match[7]}" if programs and match[7] else " -" if programs else ""
         peer = ":::*" if six else "0.0.0.0:*"
         lines.append(
-            f"{match[1]}{'6' if six else ' '}  {match[3]:>6} {match[4]:>6} {local:<23} {peer:<23} {state:<11}{program}"
+            f"{match[1]}{'6' if six else ' '}  {match[3]:>6} {0:>6} {local:<23} {peer:<23} {state:<11}{program}"
         )
     return "\n".join(lines) + "\n"
 

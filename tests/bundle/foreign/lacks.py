@@ -33,7 +33,7 @@ LACKS = {
         empty=("rules", *IPVS_STATE, *SETS, *CONFIG, "versions"),
         fewer=("routes", "host_facts"),
         other=("endpoints",),
-        columns={"listeners": ("process", "pid")},
+        columns={"listeners": ("process", "pid", "send_q")},
     ),
     "sos": Lacks(
         "sos",
@@ -50,7 +50,7 @@ LACKS = {
             "addresses": ("node", "ifindex", "scope", "broadcast", "label"),
             "routes": ("node",), "virtual_servers": ("node", "extra"),
             "real_servers": ("node", "active", "inactive", "extra"),
-            "connections": ("node", "timeout_s"), "listeners": ("node",), "ipsets": ("node",), "ipset_members": ("node",),
+            "connections": ("node", "timeout_s"), "listeners": ("node", "send_q"), "ipsets": ("node",), "ipset_members": ("node",),
             "iptables_chains": ("node",), "iptables_rules": ("node",), "sysctls": ("node",),
             "services": (
                 "ingress_ip_modes", "external_policy", "internal_policy", "session_affinity", "health_check_node_port", "namespace",
@@ -77,7 +77,7 @@ LACKS = {
         fewer=("host_facts",),
         columns={
             "addresses": ("ifindex", "prefix_len", "scope", "broadcast", "label"),
-            "virtual_servers": COUNTERS, "real_servers": COUNTERS,
+            "virtual_servers": COUNTERS, "real_servers": COUNTERS, "listeners": ("send_q",),
         },
     ),
     "kubeskoop": Lacks(
@@ -92,7 +92,10 @@ LACKS = {
         },
     ),
     "cluster_info": Lacks(
-        "cluster-info-dump", empty=(*NODE_TABLES, *CONFIG, "versions"), other=("endpoints",),
+        "cluster-info-dump",
+        empty=(*NODE_TABLES[:-1], *CONFIG, "versions"),
+        fewer=("host_facts",),
+        other=("endpoints",),
     ),
     "must_gather": Lacks(
         "must-gather",
