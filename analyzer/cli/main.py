@@ -90,7 +90,13 @@ def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], i
     from analyzer.limits import parse_limits, run_limited
 
     names = ", ".join(map(str, [bundle] if isinstance(bundle, Path) else bundle))
-    raise typer.Exit(run_limited(partial(display.around, command), (), parse_limits(limits), names))
+    try:
+        code = run_limited(partial(display.around, command), (), parse_limits(limits), names)
+    except KeyboardInterrupt:
+        # Typer would leave without a word.
+        print("ipvscope: interrupted", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
 
 
 def _version(value: bool) -> None:
