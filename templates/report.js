@@ -51,7 +51,6 @@
   }
   boxes.concat(node).forEach(function (control) { control.addEventListener("change", apply); });
   search.addEventListener("input", apply);
-  search.form.addEventListener("submit", function (event) { event.preventDefault(); });
   document.addEventListener("keydown", function (event) {
     if (event.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) { event.preventDefault(); search.focus(); }
   });

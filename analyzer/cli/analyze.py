@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from analyzer.errors import IpvscopeError
+from analyzer.errors import IpvscopeError, UsageError
 from analyzer.findings.model import SEVERITIES
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
@@ -24,6 +26,7 @@ def run(
     symptoms: Sequence[str] = (),
     *,
     simulate: bool = True,
+    meta: Sequence[str] = (),
 ) -> int:
     """Write the reports, print the summary and where they are; give the exit code."""
     from analyzer import api
@@ -33,13 +36,23 @@ def run(
     from analyzer.report import html, json_report, pdf, text
 
     messages = words(lang)
+    case = read_meta(meta)
     rules = read_policy(policy) if policy is not None else None
     statements = read_intent(intent) if intent is not None else None
     with api.opened(bundle, node=node, apply=apply) as captured:
         snapshot = captured
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
-        analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
+        analysis = api.analyze(
+            snapshot,
+            intent=statements,
+            policy=rules,
+            symptoms=symptoms,
+            simulate=simulate,
+            illustrate="html" in formats,
+        )
+        asked = _asked(node=[node], apply=apply, intent=[intent], policy=[policy], symptom=symptoms)
+        analysis = replace(analysis, meta=case, options=(*asked, *(() if simulate else ("--no-simulate",))))
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -67,6 +80,31 @@ def run(
     if any(one <= limit for one in severities) or any(one.rule.startswith("INTENT-") for one in counted):
         return 1
     return 4 if _undecided(analysis.snapshot.captured) else 0
+
+
+def read_meta(words: Sequence[str]) -> Mapping[str, str]:
+    """What ``--meta`` says of the case.
+
+    Raises:
+        UsageError: a word is not KEY=VALUE.
+    """
+    said = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"not KEY=VALUE: {word!r}", hint="for example --meta ticket=2024-118")
+        said[key.strip()] = value.strip()
+    return said
+
+
+def _asked(**options: Sequence[object]) -> list[str]:
+    """Options that decide the result, as they were given; files by their name, so that the folder they lie in changes nothing."""
+    return [
+        shlex.join((f"--{name}", value.name if isinstance(value, Path) else str(value)))
+        for name, values in options.items()
+        for value in values
+        if value
+    ]
 
 
 def _undecided(captured: Mapping[str, Mapping[str, bool]]) -> bool:

@@ -38,7 +38,12 @@ Changes = Annotated[
         "'drain NODE', a manifest ... see whatif --help.",
     ),
 ]  # fmt: skip
-Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+Language = Annotated[
+    str,
+    typer.Option(
+        "--lang", metavar="zh|en", help="Language of texts; by default that of the locale.", show_default=False
+    ),
+]
 
 
 class Threshold(StrEnum):
@@ -97,7 +102,7 @@ def analyze(
         Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
     ] = Threshold.warning,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     intent: Annotated[
         Path | None, typer.Option(help="YAML file of who must and must not reach what; a violation is exit code 1.")
@@ -115,6 +120,13 @@ def analyze(
     simulate: Annotated[
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="For the cover (repeatable): ticket=..., customer=..., cluster=..., author=..., time=...; others as they are.",
+        ),
+    ] = None,
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -136,6 +148,7 @@ def analyze(
             policy,
             symptom or (),
             simulate=simulate,
+            meta=meta or (),
         )  # fmt: skip
     )
 
@@ -164,7 +177,7 @@ def probe(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
 ) -> None:
     """Say what a client sees when it dials an address: one question, or a table of them."""
@@ -182,7 +195,7 @@ def trace(
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
     json: Annotated[bool, typer.Option("--json", help="Print the trace as JSON.")] = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
 ) -> None:
     """Follow one packet there and back, step by step, with the lines that prove each step."""
@@ -222,7 +235,7 @@ def whatif(
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
 
@@ -257,7 +270,7 @@ def diff(
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """Compare two bundles of one cluster: did the fix work, what changed before the incident.
 
@@ -270,7 +283,7 @@ def diff(
 
 @app.command()
 def rules(
-    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "", lang: Language = "en"
+    rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "", lang: Language = ""
 ) -> None:
     """List what can be found, or explain one rule."""
     from analyzer.cli.rules import run

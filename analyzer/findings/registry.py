@@ -64,5 +64,7 @@ def rules() -> tuple[Rule, ...]:
 
 def rule_set() -> tuple[int, str]:
     """How many rules there are, and a digest of their ids, inputs and severities: equal digests looked for the same."""
-    said = "\n".join(f"{one.id} {','.join(one.needs)} {','.join(one.severities)}" for one in sorted(rules(), key=lambda one: one.id))
+    said = "\n".join(
+        f"{one.id} {','.join(one.needs)} {','.join(one.severities)}" for one in sorted(rules(), key=lambda one: one.id)
+    )
     return len(rules()), hashlib.sha256(said.encode()).hexdigest()[:16]

@@ -64,4 +64,6 @@ def classes(matrix: Matrix) -> Classes:
 
 
 def _said(verdict: Verdict | None) -> _Said:
-    return ("", "", "", "") if verdict is None else (verdict.outcome, verdict.mechanism, verdict.layer, verdict.confidence)
+    return (
+        ("", "", "", "") if verdict is None else (verdict.outcome, verdict.mechanism, verdict.layer, verdict.confidence)
+    )

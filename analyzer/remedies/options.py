@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from analyzer.findings.incidents import Incident
 from analyzer.findings.model import Finding
-from analyzer.remedies.model import Remedy
+from analyzer.remedies.model import CLUSTER_WIDE, Remedy
 from analyzer.remedies.proof import Proof, State
 
 Advised = tuple[Finding, Remedy, Proof | None]
@@ -54,7 +54,8 @@ def options(
     remedies_of: Callable[[Finding], Sequence[Remedy]],
     proof_of: Callable[[Finding, Remedy], Proof | None],
 ) -> tuple[Option, ...]:
-    """Usable ones first; of these the ones that solve all and break least, else in the order in which the findings name them."""
+    """Usable ones first; of these the ones that solve all and break least, one that interrupts the whole cluster behind others that
+    solve as much, else in the order in which the findings name them."""
     members = [one for key in incident.findings for one in findings if (one.rule, one.about) == key]
     by_card: dict[str, list[Advised]] = {}
     for finding in members:
@@ -62,7 +63,17 @@ def options(
             by_card.setdefault(remedy.card, []).append((finding, remedy, proof_of(finding, remedy)))
     found = [_option(card, advised, incident.cells) for card, advised in by_card.items()]
     rank = {"solves": 0, "partly": 1, "open": 2, "not-simulated": 2, "no": 3}
-    return tuple(sorted(found, key=lambda one: (not one.usable, rank[one.state], one.state == "solves" and one.broken)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda one: (
+                not one.usable,
+                rank[one.state],
+                one.card in CLUSTER_WIDE,
+                (one.state == "solves") * one.broken,
+            ),
+        )
+    )
 
 
 def _option(card: str, advised: list[Advised], total: int) -> Option:

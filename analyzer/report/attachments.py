@@ -44,7 +44,9 @@ def attachments(analysis: Analysis, messages: Messages) -> tuple[Attached, ...]:
 
 def _file(name: str, title: str, frame: pd.DataFrame) -> Attached:
     if len(frame) <= MOST_CSV:
-        return Attached(f"{name}.csv", title, len(frame), frame.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace"))
+        return Attached(
+            f"{name}.csv", title, len(frame), frame.to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+        )
     held = io.BytesIO()
     frame.head(MOST).to_parquet(held, index=False)
     return Attached(f"{name}.parquet", title, min(len(frame), MOST), held.getvalue())

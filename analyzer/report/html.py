@@ -69,9 +69,7 @@ def _screen_style() -> str:
         f':root[data-theme="dark"] {{ {dark} }}\n'
     )
     # Paper is white whatever the screen is.
-    return (
-        _asset("report.css") + _asset("screen.css").replace("/*dark*/", f"@media screen {{\n{schemes}}}") + _widths()
-    )
+    return _asset("report.css") + _asset("screen.css").replace("/*dark*/", f"@media screen {{\n{schemes}}}") + _widths()
 
 
 @lru_cache(maxsize=1)

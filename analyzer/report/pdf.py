@@ -39,7 +39,8 @@ def render(analysis: Analysis, messages: Messages, *, generated: str = "") -> by
         "page": page,
         "cjk": messages.tag.startswith(("zh", "ja", "ko")),
         "attached": [
-            {"name": one.name, "title": one.title, "content": base64.b64encode(one.content).decode()} for one in attached
+            {"name": one.name, "title": one.title, "content": base64.b64encode(one.content).decode()}
+            for one in attached
         ],
     }
     try:

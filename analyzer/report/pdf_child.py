@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import ctypes
 import ctypes.util
+import datetime as dt
 import json
 import re
 import resource
@@ -21,6 +22,9 @@ from typing import Any, NoReturn
 CPU_S = 300
 MEMORY = 4 << 30
 _HAN = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+
+
+_EPOCH = dt.datetime(1970, 1, 1)
 
 
 def _refuse(url: str, *_: Any, **__: Any) -> NoReturn:
@@ -69,7 +73,14 @@ def main() -> int:
             return 5
         page = spelled(page)
     attached = [
-        weasyprint.Attachment(string=base64.b64decode(one["content"]), name=one["name"], description=one["title"])
+        weasyprint.Attachment(
+            string=base64.b64decode(one["content"]),
+            name=one["name"],
+            description=one["title"],
+            created=_EPOCH,
+            modified=_EPOCH,
+            relationship="Data",
+        )
         for one in order["attached"]
     ]
     document = weasyprint.HTML(string=page, url_fetcher=_refuse, base_url=None).render(
@@ -77,9 +88,8 @@ def main() -> int:
     )
     document.metadata.attachments = attached
     sys.stdout.buffer.write(
-        document.write_pdf(
-            pdf_identifier=order["identifier"].encode("ascii"), pdf_variant="pdf/ua-1", pdf_tags=True
-        ) or b""
+        document.write_pdf(pdf_identifier=order["identifier"].encode("ascii"), pdf_variant="pdf/ua-1", pdf_tags=True)
+        or b""
     )
     return 0
 

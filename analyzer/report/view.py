@@ -28,12 +28,12 @@ from analyzer.report.view_inputs import (
     environment,
     notes,
     skipped,
-    unread_lines,
 )
 from analyzer.report.view_matrix import MatrixView, matrix_view, trace_anchors
 from analyzer.report.view_observations import ObservationsView, agreement, observations
 from analyzer.report.view_tables import TableView, appendix
 from analyzer.report.view_trace import TraceView, trace_view
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -68,6 +68,8 @@ class Summary:
     nodes: int
     services: int
     caveats: tuple[str, ...]
+    explained: int
+    """Failing connections that a root cause explains."""
     symptoms: tuple[str, ...]
 
 
@@ -115,9 +117,7 @@ class View:
     nodes: tuple[str, ...]
 
 
-def build(
-    analysis: Analysis, messages: Messages, limits: Limits = SCREEN, *, generated: str = ""
-) -> View:
+def build(analysis: Analysis, messages: Messages, limits: Limits = SCREEN, *, generated: str = "") -> View:
     """The view of an analysis. `generated` is a time to print, if the caller wants one; by default there is none."""
     snapshot = analysis.snapshot
     found = analysis.findings.findings
@@ -136,7 +136,8 @@ def build(
         case=case(analysis, messages, limits, generated),
         causes=causes,
         causes_left_out=tuple(
-            clean(statement_of(one, messages)) for one in analysis.incidents[len(causes) : len(causes) + limits.listed_findings]
+            clean(statement_of(one, messages))
+            for one in analysis.incidents[len(causes) : len(causes) + limits.listed_findings]
         ),
         matrix=matrix_view(analysis, messages, limits),
         matrix_notes=tuple(map(clean, analysis.matrix.left_out)),
@@ -183,6 +184,8 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
     captured = sum(verdict.layer == "captured" for verdict in analysis.matrix.cells.values())
     serious = by_severity["critical"] + by_severity["warning"]
     headline = "serious" if serious else "minor" if found else "undecided" if analysis.findings.skipped else "none"
+    grouped = {key for one in analysis.incidents for key in one.findings}
+    explained = {cell for one in found if (one.rule, one.about) in grouped for cell in one.cells}
     caveats = []
     if analysis.snapshot.simulated:
         caveats.append(messages.text("whatif.simulated", changes="; ".join(map(clean, analysis.snapshot.simulated))))
@@ -194,13 +197,6 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
             about = f" {one.about}" if one.about else ""
             until = one.until.isoformat() if one.until else ""
             caveats.append(messages.text(slug, rule=f"{one.rule}{about}", reason=one.reason, until=until))
-    if analysis.findings.skipped:
-        caveats.append(messages.text("report.summary.skipped", n=len(analysis.findings.skipped)))
-    if total and captured < total:
-        caveats.append(messages.text("report.summary.inferred", n=total - captured, total=total))
-    unread = unread_lines(analysis.snapshot)
-    if unread:
-        caveats.append(messages.text("report.summary.notes", n=unread))
     return Summary(
         severities=tuple(
             Count(severity, messages.text(f"severity.{severity}"), by_severity[severity]) for severity in SEVERITIES
@@ -215,6 +211,7 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         nodes=len(analysis.snapshot.node_names),
         services=len(analysis.snapshot["services"]),
         caveats=tuple(caveats),
+        explained=len(explained),
         symptoms=tuple(map(clean, symptom_lines(analysis, messages))),
     )
 

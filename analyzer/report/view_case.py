@@ -65,7 +65,9 @@ def _said(analysis: Analysis, generated: str) -> Mapping[str, str]:
     manifest = analysis.snapshot.manifest
     said = {"time": generated}
     for key, names in (("cluster", ("cluster",)), ("captured", ("finished", "started"))):
-        said[key] = next((str(manifest[name]) for name in names if isinstance(manifest.get(name), str) and manifest[name]), "")
+        said[key] = next(
+            (str(manifest[name]) for name in names if isinstance(manifest.get(name), str) and manifest[name]), ""
+        )
     own = manifest.get("meta")
     if isinstance(own, Mapping):
         said |= {str(key): str(value) for key, value in own.items() if isinstance(value, str | int | float)}
@@ -100,6 +102,14 @@ def _sure(analysis: Analysis, messages: Messages) -> list[str]:
     unknown = sum(one.outcome == "unknown" for one in cells)
     if unknown:
         said.append(messages.text("page.sure.unknown", n=unknown))
+    grouped = {key for one in analysis.incidents for key in one.findings}
+    explained = {cell for one in analysis.findings.findings if (one.rule, one.about) in grouped for cell in one.cells}
+    others = sum(
+        one.outcome not in ("ok", "unknown") and (str(source), str(target)) not in explained
+        for (source, target), one in analysis.matrix.cells.items()
+    )
+    if others:
+        said.append(messages.text("page.sure.others", n=others))
     return said
 
 
@@ -117,13 +127,22 @@ def _missing(analysis: Analysis, messages: Messages, limits: Limits) -> list[str
                 if not snapshot.has(node, capture):
                     lacking[capture] = lacking.get(capture, 0) + 1
         listed = sorted(lacking.items(), key=lambda one: -one[1])
-        shown = messages.text("page.and").join(messages.text("page.missing.capture", capture=name, n=count) for name, count in listed[:6])
-        said.append(messages.text("page.missing.nodes", n=total - complete, total=total, list=shown or messages.text("page.missing.cut")))
+        shown = messages.text("page.and").join(
+            messages.text("page.missing.capture", capture=name, n=count) for name, count in listed[:6]
+        )
+        said.append(
+            messages.text(
+                "page.missing.nodes", n=total - complete, total=total, list=shown or messages.text("page.missing.cut")
+            )
+        )
     inputs = dict.fromkeys(need for one in analysis.findings.skipped for need in one.missing)
     if inputs:
         named = names_of(list(inputs), limits)
         shown = messages.text("page.and").join(named.shown[:6]) + (f" (+{len(inputs) - 6})" if len(inputs) > 6 else "")
         said.append(messages.text("page.missing.inputs", list=shown, n=len(analysis.findings.skipped)))
+    inferred = sum(one.layer == "inferred" for one in analysis.matrix.cells.values())
+    if inferred:
+        said.append(messages.text("report.summary.inferred", n=inferred, total=len(analysis.matrix.cells)))
     unread = unread_lines(snapshot)
     if unread:
         said.append(messages.text("report.summary.notes", n=unread))
@@ -143,11 +162,11 @@ def _reproduce(analysis: Analysis, messages: Messages) -> tuple[Fact, ...]:
         ("options", " ".join(analysis.options) or messages.text("page.reproduce.no-options")),
         ("identifier", _identifier(analysis)),
     ]
-    return tuple(Fact(slug, messages.text(f"page.reproduce.{slug}"), cut(clean(value), 600), True) for slug, value in facts)
+    return tuple(
+        Fact(slug, messages.text(f"page.reproduce.{slug}"), cut(clean(value), 600), True) for slug, value in facts
+    )
 
 
 def _identifier(analysis: Analysis) -> str:
     said = "\n".join((analysis.snapshot.digest, analysis.tool_version, analysis.rule_set[1], *analysis.options))
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
-
-

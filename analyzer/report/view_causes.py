@@ -154,7 +154,9 @@ def _cause(
 
 def _decisive(analysis: Analysis, incident: Incident, members: Sequence[Finding], limits: Limits) -> tuple[Quote, ...]:
     """The lines of the incident, then the lead's, up to DECISIVE different ones."""
-    listed = {(one.file, one.line): one for one in (*incident.decisive, *incident.lead.evidence) if one.file and one.text}
+    listed = {
+        (one.file, one.line): one for one in (*incident.decisive, *incident.lead.evidence) if one.file and one.text
+    }
     return quotes(list(listed.values())[:DECISIVE], analysis.snapshot, limits)
 
 
