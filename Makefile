@@ -27,6 +27,10 @@ $(STAMPS)/system: scripts/setup.sh | $(STAMPS)/venv
 	@scripts/setup.sh system
 	@touch $@
 
+$(STAMPS)/browser: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh browser
+	@touch $@
+
 $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
 	@scripts/setup.sh python pdf
 	@touch $@
@@ -51,7 +55,7 @@ lint: $(STAMPS)/dev
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-test: $(STAMPS)/system $(STAMPS)/dev lint
+test: $(STAMPS)/system $(STAMPS)/browser $(STAMPS)/dev lint
 	$(PY) -m pytest
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.

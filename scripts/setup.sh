@@ -4,6 +4,7 @@
 #   setup.sh venv            make .venv with the newest Python >= 3.11 (or $PYTHON)
 #   setup.sh python EXTRAS   install the project with these extras into .venv, for example: dev,pdf
 #   setup.sh system          Pango and HarfBuzz (WeasyPrint draws with them), a Latin and a Chinese font
+#   setup.sh browser         Chromium, for the tests of the HTML report; without it they are skipped
 #
 # Debian and Ubuntu: packages come from apt-get, as root or with sudo. Elsewhere, or with IPVSCOPE_SKIP_APT=1, the
 # script only says what is needed. Without network it succeeds when everything is there already.
@@ -120,6 +121,21 @@ install_system() {
         skip_or_die
 }
 
+install_browser() {
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null 2>&1; then
+            return 0
+        fi
+    done
+    if ! command -v dpkg-query >/dev/null 2>&1; then
+        say "no dpkg here and no Chromium: the tests of the HTML report in a browser are skipped"
+        return 0
+    fi
+    # Ubuntu's package is only a stub that asks for snap; tests then skip and say so.
+    install "tests open the HTML report in a browser" chromium ||
+        say "going on without Chromium: the tests of the HTML report in a browser are skipped"
+}
+
 skip_or_die() {
     [ -n "${IPVSCOPE_SKIP_APT:-}" ] || die "stopped; IPVSCOPE_SKIP_APT=1 goes on without these packages"
     say "going on without them, as IPVSCOPE_SKIP_APT asks: PDF reports may fail or lack characters"
@@ -129,5 +145,6 @@ case ${1:-} in
     venv) make_venv ;;
     python) install_project "${2:?which extras}" ;;
     system) install_system ;;
-    *) die "usage: setup.sh venv | python EXTRAS | system" ;;
+    browser) install_browser ;;
+    *) die "usage: setup.sh venv | python EXTRAS | system | browser" ;;
 esac

@@ -15,6 +15,7 @@ from analyzer.errors import UsageError
 if TYPE_CHECKING:
     from analyzer.findings.drift_model import Drift
     from analyzer.kubeproxy import Expected
+    from analyzer.report.messages import Messages
     from analyzer.snapshot import Snapshot
 
 Row = dict[str, Any]
@@ -31,30 +32,34 @@ DIFF_COLUMNS = (
 _PART_OF_KIND = {"vip": "addresses", "set": "sets"}
 
 
-def run(bundle: Path, node: str, form: str, what: str, *, diff: bool) -> int:
+def run(bundle: Path, node: str, form: str, what: str, *, diff: bool, lang: str = "") -> int:
     """Print the expected state, or how the capture differs from it; give the exit code.
 
     0: printed, or nothing differs; 1: something differs that is not benign; 4: the objects or captures for it are missing.
     """
     from analyzer import api
+    from analyzer.cli.said import spoken
+    from analyzer.cli.words import words
     from analyzer.kubeproxy import expected_on, families
 
+    messages = words(lang)
     with api.opened(bundle, node=node) as snapshot:
         name = _node(snapshot, node)
         if "services" not in snapshot.captured.get("", {}):
-            print("ipvscope: no Services in the bundle, so nothing is expected", file=sys.stderr)
+            print("ipvscope: " + spoken("no Services in the bundle, so nothing is expected", messages), file=sys.stderr)
             return 4
         mode = snapshot.regime(name).value("proxy_mode")
         if mode not in ("ipvs", "unknown"):
             print(
-                f"ipvscope: kube-proxy of {name} runs in {mode} mode; this is what IPVS mode would hold",
+                "ipvscope: "
+                + spoken(f"kube-proxy of {name} runs in {mode} mode; this is what IPVS mode would hold", messages),
                 file=sys.stderr,
             )
         states = {family: expected_on(snapshot, name, family=family) for family in families(snapshot, name)}
         for row in dict.fromkeys(row for state in states.values() for row in state.undecided):
-            print(f"undecided: {row}", file=sys.stderr)
+            print(spoken(f"undecided: {row}", messages), file=sys.stderr)
         if diff:
-            return _print_diff(snapshot, name, form, what)
+            return _print_diff(snapshot, name, form, what, messages)
         if form == "json":
             print(json.dumps(_document(name, states, what), indent=1, sort_keys=True, ensure_ascii=False))
         elif form == "csv":
@@ -204,7 +209,8 @@ def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
     return out.getvalue()
 
 
-def _print_diff(snapshot: Snapshot, node: str, form: str, what: str) -> int:
+def _print_diff(snapshot: Snapshot, node: str, form: str, what: str, messages: Messages) -> int:
+    from analyzer.cli.said import spoken
     from analyzer.findings.drift import comparable, drift_on
 
     compared = comparable(snapshot, node)
@@ -213,7 +219,7 @@ def _print_diff(snapshot: Snapshot, node: str, form: str, what: str) -> int:
         raise UsageError("rules are not compared", hint="give --what servers, addresses, sets or all")
     missing = [capture for part, capture in wanted.items() if what in (part, "all") and capture not in compared]
     for capture in missing:
-        print(f"not compared: {capture}", file=sys.stderr)
+        print(spoken(f"not compared: {capture}", messages), file=sys.stderr)
     if not set(wanted.values()) & set(compared) or (what != "all" and missing):
         return 4
     found = [one for one in drift_on(snapshot, node) if what in (_part(one), "all")]
@@ -243,6 +249,7 @@ def _diff_row(snapshot: Snapshot, one: Drift) -> Row:
 
 def _diff_text(row: Row) -> str:
     """One line per difference, the lines that prove it below; control characters of the bundle do not reach the terminal."""
+
     marks = "".join(f" ({mark})" for mark, shown in (("benign", row["benign"]), ("maybe skew", row["skew"])) if shown)
     server = "" if row["detail"].startswith(f"{row['server']} ") else row["server"]
     subject = " ".join(part for part in (server, row["detail"], row["service"]) if part)

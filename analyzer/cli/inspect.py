@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
 
+if TYPE_CHECKING:
+    from analyzer.report.messages import Messages
 
-def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
+
+def run(bundle: Path, table: str, output: Path | None, node: str, lang: str = "") -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
+    from analyzer.cli.words import words
     from analyzer.tables import TABLES
+
+    messages = words(lang)
 
     if table and table not in TABLES:
         raise UsageError(f"no table {table!r}", hint="tables: " + ", ".join(TABLES))
@@ -19,37 +26,38 @@ def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
         raise UsageError("--output needs --table")
     with api.opened(bundle, node=node) as snapshot:
         if not table:
-            print(overview(snapshot))
+            print(overview(snapshot, messages))
             return 0
         write(snapshot[table], output)
     return 0
 
 
-def overview(snapshot: object) -> str:
+def overview(snapshot: object, messages: Messages) -> str:
     """Nodes with their regime, captures per node with state and rows, what was refused, notes by reason."""
+    from analyzer.cli.said import spoken
     from analyzer.snapshot.model import REGIME_KEYS, Snapshot
 
     assert isinstance(snapshot, Snapshot)
     lines = [f"{snapshot.source}  layout {snapshot.layout}  sha256 {snapshot.digest[:16]}", ""]
     for name in snapshot.node_names:
         regime = snapshot.regime(name)
-        lines.append(f"node {name}")
+        lines.append(spoken(f"node {name}", messages))
         for key in REGIME_KEYS:
             fact = regime[key]
             where = f"  {fact.evidence[0].place}" if fact.evidence else ""
             lines.append(f"  {key:20} {fact.value:28} {fact.how}{where}")
         lines.append("")
     captures = snapshot["captures"]
-    lines.append("captures")
+    lines.append(spoken("captures", messages))
     for row in captures.sort_values(["node", "file"], na_position="first").itertuples(index=False):
-        counts = f"{row.rows} rows" if row.state == "rows" else str(row.state)
-        extra = "" if row.complete is not False else " incomplete"
+        counts = spoken(f"{row.rows} rows", messages) if row.state == "rows" else messages.text(f"state.{row.state}")
+        extra = "" if row.complete is not False else " " + spoken("incomplete", messages)
         detail = f"  {row.detail}" if isinstance(row.detail, str) and row.detail else ""
         lines.append(f"  {row.file!s:70} {row.form if isinstance(row.form, str) else '-':24} {counts}{extra}{detail}")
     notes = snapshot["parse_notes"]
     if len(notes):
         lines.append("")
-        lines.append("parse notes")
+        lines.append(spoken("parse notes", messages))
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
     return "\n".join(lines)

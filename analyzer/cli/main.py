@@ -161,11 +161,12 @@ def inspect(
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
+    lang: Language = "",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    raise typer.Exit(run(bundle, table, output, node))
+    raise typer.Exit(run(bundle, table, output, node, lang))
 
 
 @app.command()
@@ -214,12 +215,13 @@ def matrix(
         typer.Option("--listeners", help="Also ports of published addresses that only a process of a node listens on."),
     ] = False,
     node: NodeName = "",
+    lang: Language = "",
     apply: Changes = None,
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or ()))
+    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or (), lang))
 
 
 @app.command()
@@ -302,6 +304,7 @@ def expected(
     diff: Annotated[
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
+    lang: Language = "",
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -310,7 +313,7 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    raise typer.Exit(run(bundle, node, form.value, what.value, diff=diff))
+    raise typer.Exit(run(bundle, node, form.value, what.value, diff=diff, lang=lang))
 
 
 def main() -> None:
@@ -318,13 +321,17 @@ def main() -> None:
     try:
         app()
     except IpvscopeError as error:
-        print(f"ipvscope: {error}", file=sys.stderr)
+        from analyzer.cli.said import error_line, language_of
+
+        print(f"ipvscope: {error_line(error, language_of(sys.argv[1:]))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except KeyboardInterrupt:
-        print("ipvscope: interrupted", file=sys.stderr)
+        from analyzer.cli.said import language_of, spoken
+
+        print(f"ipvscope: {spoken('interrupted', language_of(sys.argv[1:]))}", file=sys.stderr)
         sys.exit(130)
 
 
