@@ -117,12 +117,14 @@
     var step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     var link = event.target.closest && event.target.closest("table.matrix td a");
     if (!step || !link) return;
-    var cell = link.parentElement, row = cell.parentElement, column = cell.cellIndex + step[1];
-    if (step[0]) {
-      do { row = step[0] > 0 ? row.nextElementSibling : row.previousElementSibling; } while (row && (row.hidden || row.classList.contains("service")));
-    }
-    var next = row && row.cells[column] && row.cells[column].querySelector("a");
-    if (next && next.parentElement.tagName === "TD") { event.preventDefault(); next.focus(); }
+    var column = link.parentElement.cellIndex, row = link.closest("tr"), next = null;
+    do {
+      if (step[0]) row = step[0] > 0 ? row.nextElementSibling : row.previousElementSibling;
+      column += step[1];
+      var cell = row && row.cells[column];
+      next = cell && !row.hidden ? cell.querySelector("a") : null;
+    } while (!next && row && column > 0 && column < row.cells.length + (step[0] ? 1000 : 0));
+    if (next) { event.preventDefault(); next.focus(); }
   });
 
   apply();

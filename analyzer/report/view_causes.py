@@ -189,7 +189,7 @@ def _affected(analysis: Analysis, cells: set[tuple[str, str]], messages: Message
                 sides.append(Side("works", "✓", messages.text("page.works")))
             else:
                 sides.append(Side("other", "?", messages.text("page.other-cause")))
-        listed = "; ".join(list(seen)[:2]) + (" …" if len(seen) > 2 else "")
+        listed = messages.text("page.or").join(list(seen)[:2]) + (" …" if len(seen) > 2 else "")
         found.append(Affected(clean(name), listed, tuple(sides)))
     return found
 

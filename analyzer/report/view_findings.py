@@ -245,7 +245,9 @@ def _state(proof: Proof) -> str:
 def side(verdict: Verdict, messages: Messages) -> str:
     """Outcome and, unless it is fine, why."""
     label = messages.text(f"outcome.{verdict.outcome}")
-    return label if verdict.outcome == "ok" else f"{label} ({messages.text(f'mechanism.{verdict.mechanism}.short')})"
+    if verdict.outcome == "ok":
+        return label
+    return messages.text("page.why", what=label, why=messages.text(f"mechanism.{verdict.mechanism}.short"))
 
 
 def proof_sentences(proof: Proof, messages: Messages) -> list[str]:
