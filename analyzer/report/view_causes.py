@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from analyzer.findings.incidents import Incident
 from analyzer.findings.model import Finding
+from analyzer.remedies import Proof, Remedy
 from analyzer.remedies.options import Option
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of
@@ -142,8 +143,9 @@ def _cause(
         excerpt=matrix_view(analysis, messages, limits, cells) if cells else MatrixView(),
         options=views,
         remedies=tuple(
-            remedy_view(one.remedy, one.proof, position, messages, limits, anchor=f"c-{number}-{clean(one.card)}")
+            remedy_view(remedy, proof, position, messages, limits, anchor="" if again else f"c-{number}-{clean(one.card)}")
             for position, one in enumerate(options)
+            for again, (remedy, proof) in enumerate(_filled(one))
         ),
         references=_references(options),
         findings=tuple(own),
@@ -217,6 +219,14 @@ def _option(one: Option, number: int, messages: Messages) -> OptionView:
         sources=(messages.text("page.sources", n=one.sources) if one.sources else messages.text("page.sources.none")) if simulated else "–",
         effort=messages.text("page.effort", n=apply) if apply else messages.text("page.effort.none"),
     )  # fmt: skip
+
+
+def _filled(one: Option) -> list[tuple[Remedy, Proof | None]]:
+    """A card as each finding fills it in, those with the same commands once (they name other nodes or addresses else)."""
+    different: dict[tuple[str, ...], tuple[Remedy, Proof | None]] = {}
+    for _, remedy, proof in one.advised:
+        different.setdefault(tuple(change.body for change in remedy.changes), (remedy, proof))
+    return list(different.values())
 
 
 def _references(options: Sequence[Option]) -> tuple[Source, ...]:
