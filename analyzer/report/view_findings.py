@@ -258,9 +258,8 @@ def proof_sentences(proof: Proof, messages: Messages) -> list[str]:
     if proof.compared:
         if proof.broken:
             source, target, outcome, mechanism = (*proof.examples[0][:3], proof.examples[0][3])
-            told = messages.text(f"outcome.{outcome}") + (
-                f", {messages.text(f'mechanism.{mechanism}.short')}" if mechanism else ""
-            )
+            words = (f"outcome.{outcome}", f"mechanism.{mechanism}.short") if mechanism else (f"outcome.{outcome}",)
+            told = messages.text("page.comma").join(map(messages.text, words))
             found.append(
                 messages.text("report.proof.broken", n=proof.broken, source=source, target=target, outcome=told)
             )
