@@ -36,6 +36,10 @@ $(STAMPS)/tools: scripts/setup.sh | $(STAMPS)/venv
 	@scripts/setup.sh tools
 	@touch $@
 
+$(STAMPS)/browser: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh browser
+	@touch $@
+
 $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
 	@scripts/setup.sh python pdf
 	@touch $@
@@ -60,7 +64,7 @@ lint: $(STAMPS)/dev
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-test: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev lint
+test: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/browser $(STAMPS)/dev lint
 	$(PY) -m pytest -n auto --dist loadfile
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.

@@ -220,6 +220,7 @@ def analyze(
     today: dt.date | None = None,
     symptoms: Sequence[str] = (),
     simulate: bool = True,
+    illustrate: bool = False,
 ) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
@@ -228,13 +229,17 @@ def analyze(
         policy: other severities, and findings that are accepted for a while.
         symptoms: connections that somebody reported, as text; the findings that explain them come first.
         simulate: try the fixes out; without it they stand in the order of the finding.
+        illustrate: walk one trace for each class of cells, for a report whose cells can be opened.
         today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
         UsageError: the intent or a symptom names what is not there.
     """
     from analyzer.findings import find
+    from analyzer.findings.drift import comparable, drift
+    from analyzer.findings.illustrations import illustrations
     from analyzer.findings.policy import applied as apply_policy
+    from analyzer.findings.registry import rule_set
     from analyzer.findings.symptom import read_symptom, with_symptoms
     from analyzer.intent import check
     from analyzer.intent.findings import intent_findings
@@ -272,4 +277,8 @@ def analyze(
         else:
             remedies[key] = remedies_for(one, snapshot, world)
     stage("fixes", len(findings.findings), len(findings.findings))
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)
+    return Analysis(
+        snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported,
+        drift=tuple(drift(snapshot)), compared=sum(bool(comparable(snapshot, node)) for node in snapshot.node_names),
+        traces=illustrations(world, cells) if illustrate else {}, rule_set=rule_set(),
+    )  # fmt: skip

@@ -5,6 +5,7 @@
 #   setup.sh python EXTRAS   install the project with these extras into .venv, for example: dev,pdf
 #   setup.sh tools           what the tests of collect.sh run: shells, networking tools, kubectl, sshd
 #   setup.sh system          Pango and HarfBuzz (WeasyPrint draws with them), a Latin and a Chinese font
+#   setup.sh browser         Chromium, for the tests of the HTML report; without it they are skipped
 #
 # Debian and Ubuntu: packages come from apt-get, as root or with sudo. Elsewhere, or with IPVSCOPE_SKIP_APT=1, the
 # script only says what is needed. Without network it succeeds when everything is there already.
@@ -155,6 +156,21 @@ install_tools() {
     apt_install $known || { apt_update && apt_install $known; } || say "going on without; some tests will be skipped"
 }
 
+install_browser() {
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null 2>&1; then
+            return 0
+        fi
+    done
+    if ! command -v dpkg-query >/dev/null 2>&1; then
+        say "no dpkg here and no Chromium: the tests of the HTML report in a browser are skipped"
+        return 0
+    fi
+    # Ubuntu's package is only a stub that asks for snap; tests then skip and say so.
+    install "tests open the HTML report in a browser" chromium ||
+        say "going on without Chromium: the tests of the HTML report in a browser are skipped"
+}
+
 skip_or_die() {
     [ -n "${IPVSCOPE_SKIP_APT:-}" ] || die "stopped; IPVSCOPE_SKIP_APT=1 goes on without these packages"
     say "going on without them, as IPVSCOPE_SKIP_APT asks: PDF reports may fail or lack characters"
@@ -165,5 +181,6 @@ case ${1:-} in
     python) install_project "${2:?which extras}" ;;
     tools) install_tools ;;
     system) install_system ;;
-    *) die "usage: setup.sh venv | python EXTRAS | tools | system" ;;
+    browser) install_browser ;;
+    *) die "usage: setup.sh venv | python EXTRAS | tools | system | browser" ;;
 esac

@@ -16,12 +16,9 @@ if TYPE_CHECKING:
     from analyzer.report.messages import Messages
     from analyzer.snapshot.model import Snapshot
 
-if TYPE_CHECKING:
-    from analyzer.snapshot import Snapshot
-
 
 def run(
-    bundle: Sequence[Path], table: str, output: Path | None, node: str, *, lang: str = "en", as_json: bool = False
+    bundle: Sequence[Path], table: str, output: Path | None, node: str, *, lang: str = "", as_json: bool = False
 ) -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
@@ -49,7 +46,7 @@ def run(
             show(out.console(), snapshot, messages)
             out.say(coverage(snapshot, messages))
         elif not table:
-            out.say(overview(snapshot))
+            out.say(overview(snapshot, messages))
             out.say("")
             out.say(coverage(snapshot, messages))
     return 0
@@ -82,30 +79,31 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def overview(snapshot: Snapshot) -> str:
+def overview(snapshot: Snapshot, messages: Messages) -> str:
     """Nodes with their regime, captures per node with state and rows, what was refused, notes by reason."""
+    from analyzer.cli.said import spoken
     from analyzer.snapshot.model import REGIME_KEYS
 
     lines = [f"{snapshot.source}  layout {snapshot.layout}  sha256 {snapshot.digest[:16]}", ""]
     for name in snapshot.node_names:
         regime = snapshot.regime(name)
-        lines.append(f"node {name}")
+        lines.append(spoken(f"node {name}", messages))
         for key in REGIME_KEYS:
             fact = regime[key]
             where = f"  {fact.evidence[0].place}" if fact.evidence else ""
             lines.append(f"  {key:20} {fact.value:28} {fact.how}{where}")
         lines.append("")
     captures = snapshot["captures"]
-    lines.append("captures")
+    lines.append(spoken("captures", messages))
     for row in captures.sort_values(["node", "file"], na_position="first").itertuples(index=False):
-        counts = f"{row.rows} rows" if row.state == "rows" else str(row.state)
-        extra = "" if row.complete is not False else " incomplete"
+        counts = spoken(f"{row.rows} rows", messages) if row.state == "rows" else messages.text(f"state.{row.state}")
+        extra = "" if row.complete is not False else " " + spoken("incomplete", messages)
         detail = f"  {row.detail}" if isinstance(row.detail, str) and row.detail else ""
         lines.append(f"  {row.file!s:70} {row.form if isinstance(row.form, str) else '-':24} {counts}{extra}{detail}")
     notes = snapshot["parse_notes"]
     if len(notes):
         lines.append("")
-        lines.append("parse notes")
+        lines.append(spoken("parse notes", messages))
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
     return "\n".join(map(clean, lines))

@@ -17,7 +17,6 @@ import typer
 from analyzer import __version__
 from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
-from analyzer.report.plain import clean
 
 app = typer.Typer(
     name="ipvscope",
@@ -58,7 +57,12 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
-Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+Language = Annotated[
+    str,
+    typer.Option(
+        "--lang", metavar="zh|en", help="Language of texts; by default that of the locale.", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/outputs.md).")]
 
 
@@ -86,6 +90,7 @@ class Form(StrEnum):
 
 def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], int]) -> Never:
     """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
+    from analyzer.cli import out
     from analyzer.cli.progress import display
     from analyzer.limits import parse_limits, run_limited
 
@@ -94,7 +99,7 @@ def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], i
         code = run_limited(partial(display.around, command), (), parse_limits(limits), names)
     except KeyboardInterrupt:
         # Typer would leave without a word.
-        print("ipvscope: interrupted", file=sys.stderr)
+        out.warn("interrupted")
         code = 130
     raise typer.Exit(code)
 
@@ -130,7 +135,7 @@ def analyze(
         Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
     ] = Threshold.warning,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     intent: Annotated[
         Path | None, typer.Option(help="YAML file of who must and must not reach what; a violation is exit code 1.")
@@ -157,6 +162,13 @@ def analyze(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="With --redact: file with a secret, see redact.")] = None,
     json: Json = False,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="For the cover (repeatable): ticket=..., customer=..., cluster=..., author=..., time=...; others as they are.",
+        ),
+    ] = None,
 ) -> None:
     """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
@@ -169,7 +181,7 @@ def analyze(
     command = partial(
         run, bundle, output, list(chosen(formats or ())), fail_on.value, node, lang, apply or (),
         intent, policy, symptom or (), simulate=simulate, redact=(mapping, key) if redact else None,
-        as_json=json,
+        as_json=json, meta=meta or (),
     )  # fmt: skip
     _limited(limits, bundle, command)
 
@@ -184,7 +196,7 @@ def inspect(
     node: NodeName = "",
     limits: Limit = "",
     json: Json = False,
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
@@ -201,7 +213,7 @@ def probe(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     limits: Limit = "",
 ) -> None:
@@ -221,7 +233,7 @@ def trace(
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     limits: Limit = "",
 ) -> None:
@@ -245,7 +257,7 @@ def matrix(
     apply: Changes = None,
     limits: Limit = "",
     json: Json = False,
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
@@ -267,7 +279,7 @@ def whatif(
     ] = "",
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     limits: Limit = "",
 ) -> None:
     """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
@@ -304,7 +316,7 @@ def diff(
     ] = "",
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     limits: Limit = "",
 ) -> None:
     """Compare two bundles of one cluster: did the fix work, what changed before the incident.
@@ -319,7 +331,7 @@ def diff(
 @app.command()
 def rules(
     rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "",
-    lang: Language = "en",
+    lang: Language = "",
     json: Json = False,
 ) -> None:
     """List what can be found, or explain one rule."""
@@ -341,6 +353,7 @@ def expected(
     ] = False,
     limits: Limit = "",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    lang: Language = "",
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -349,7 +362,9 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    _limited(limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff))
+    _limited(
+        limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff, lang=lang)
+    )
 
 
 @app.command()
@@ -361,7 +376,7 @@ def redact(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="File with a secret; the same secret gives the same names.")] = None,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
 ) -> None:
     """Write the same bundle without addresses, names, ids, MACs, certificates and tokens of yours; the findings stay the same.
 
@@ -397,11 +412,12 @@ def main() -> None:
     try:
         app()
     except IpvscopeError as error:
-        # Each on a line of its own, whatever names of the bundle are in it.
-        place = f"{error.where}: " if error.where else ""
-        out.warn(clean(place + error.what))
-        if error.hint:
-            out.warn(clean(error.hint), prefix="  ")
+        from analyzer.cli.said import error_lines, language_of
+
+        what, *hint = error_lines(error, language_of(sys.argv[1:]))
+        out.warn(what)
+        for line in hint:
+            out.warn(line, prefix="  ")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

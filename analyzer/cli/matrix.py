@@ -18,7 +18,7 @@ def run(
     node: str,
     apply: Sequence[str] = (),
     *,
-    lang: str = "en",
+    lang: str = "",
     as_json: bool = False,
 ) -> int:
     """Write the matrix as CSV or Parquet, print it as JSON or CSV, or on a terminal a line per address.
