@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from analyzer.errors import IpvscopeError
+from analyzer.cli.files import write_files
 from analyzer.findings.model import SEVERITIES
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
@@ -40,24 +40,16 @@ def run(
         if statements is not None and statements.assume.nodes:
             snapshot = assumed_cluster(captured, statements.assume)
         analysis = api.analyze(snapshot, intent=statements, policy=rules, symptoms=symptoms, simulate=simulate)
-        try:
-            output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise IpvscopeError(f"cannot be made: {error.strerror}", where=str(output)) from None
-        written = []
+        contents: dict[str, bytes] = {}
         for name in formats:
-            path = output / f"report.{name}"
             if name == "html":
                 content = html.render(analysis, messages).encode("utf-8")
             elif name == "pdf":
                 content = pdf.render(analysis, messages)
             else:
                 content = json_report.render(analysis, messages).encode("utf-8")
-            try:
-                path.write_bytes(content)
-            except OSError as error:
-                raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(path)) from None
-            written.append(path)
+            contents[f"report.{name}"] = content
+        written = write_files(output, contents)
         print(text.summary(analysis, messages), end="")
         for path in written:
             print(path)

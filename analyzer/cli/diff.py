@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analyzer.cli.whatif import changes_by_effect
+from analyzer.report.plain import clean
 
 if TYPE_CHECKING:
     from analyzer.diff import Difference, Differences
@@ -32,7 +33,7 @@ def run(old: Path, new: Path, max_cells: int, fail_on: str, node: str, lang: str
         if as_json:
             print(json.dumps(_plain(found, messages), ensure_ascii=False, indent=1))
         else:
-            print("\n".join(_lines(found, messages)))
+            print("\n".join(map(clean, _lines(found, messages))))
     for what in found.verdicts.left_out:
         print(f"ipvscope: not walked: {what} (see --max-cells)", file=sys.stderr)
     happened = set(found.verdicts.counts) | {f"finding-{one.state}" for one in found.findings}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analyzer.cli.tables import harmless
 from analyzer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -200,8 +201,12 @@ def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return "" if value is None else harmless(value) if isinstance(value, str) else value
 
 
 def _print_diff(snapshot: Snapshot, node: str, form: str, what: str) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
+from analyzer.report.plain import clean
 
 
 def run(bundle: Path, table: str, output: Path | None, node: str) -> int:
@@ -52,4 +53,4 @@ def overview(snapshot: object) -> str:
         lines.append("parse notes")
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
-    return "\n".join(lines)
+    return "\n".join(map(clean, lines))

@@ -6,13 +6,16 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Never
 
 import typer
 
 from analyzer import __version__
+from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
 
 app = typer.Typer(
@@ -38,6 +41,14 @@ Changes = Annotated[
         "'drain NODE', a manifest ... see whatif --help.",
     ),
 ]  # fmt: skip
+Limit = Annotated[
+    str,
+    typer.Option(
+        "--limits",
+        help="What reading the bundle may take, e.g. memory=4g,cpu=600s,time=900s; or off.",
+        show_default=False,
+    ),
+]
 Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
 
 
@@ -67,6 +78,13 @@ class Format(StrEnum):
     html = "html"
     pdf = "pdf"
     json = "json"
+
+
+def _limited(limits: str, bundle: Path, command: Callable[[], int]) -> Never:
+    """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
+    from analyzer.limits import parse_limits, run_limited
+
+    raise typer.Exit(run_limited(command, (), parse_limits(limits), str(bundle)))
 
 
 def _version(value: bool) -> None:
@@ -115,6 +133,7 @@ def analyze(
     simulate: Annotated[
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
+    limits: Limit = "",
 ) -> None:
     """Analyse a bundle and write report.html, report.pdf and report.json.
 
@@ -123,21 +142,11 @@ def analyze(
     """
     from analyzer.cli.analyze import run
 
-    raise typer.Exit(
-        run(
-            bundle,
-            output,
-            [one.value for one in formats or list(Format)],
-            fail_on.value,
-            node,
-            lang,
-            apply or (),
-            intent,
-            policy,
-            symptom or (),
-            simulate=simulate,
-        )  # fmt: skip
-    )
+    command = partial(
+        run, bundle, output, [one.value for one in formats or list(Format)], fail_on.value, node, lang, apply or (),
+        intent, policy, symptom or (), simulate=simulate,
+    )  # fmt: skip
+    _limited(limits, bundle, command)
 
 
 @app.command()
@@ -148,11 +157,12 @@ def inspect(
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
+    limits: Limit = "",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
 
-    raise typer.Exit(run(bundle, table, output, node))
+    _limited(limits, bundle, partial(run, bundle, table, output, node))
 
 
 @app.command()
@@ -166,13 +176,15 @@ def probe(
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
+    limits: Limit = "",
 ) -> None:
     """Say what a client sees when it dials an address: one question, or a table of them."""
     from analyzer.cli.probe import run_one, run_table
 
     if probes is not None:
-        raise typer.Exit(run_table(bundle, probes, output, node, apply or ()))
-    raise typer.Exit(run_one(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
+        _limited(limits, bundle, partial(run_table, bundle, probes, output, node, apply or ()))
+    one = partial(run_one, bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ())
+    _limited(limits, bundle, one)
 
 
 @app.command()
@@ -184,11 +196,13 @@ def trace(
     node: NodeName = "",
     lang: Language = "en",
     apply: Changes = None,
+    limits: Limit = "",
 ) -> None:
     """Follow one packet there and back, step by step, with the lines that prove each step."""
     from analyzer.cli.probe import run_trace
 
-    raise typer.Exit(run_trace(bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ()))
+    one = partial(run_trace, bundle, source, target, as_json=json, node=node, lang=lang, apply=apply or ())
+    _limited(limits, bundle, one)
 
 
 @app.command()
@@ -202,11 +216,12 @@ def matrix(
     ] = False,
     node: NodeName = "",
     apply: Changes = None,
+    limits: Limit = "",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
 
-    raise typer.Exit(run(bundle, output, max_cells, listeners, node, apply or ()))
+    _limited(limits, bundle, partial(run, bundle, output, max_cells, listeners, node, apply or ()))
 
 
 @app.command()
@@ -223,6 +238,7 @@ def whatif(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     node: NodeName = "",
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
 
@@ -243,7 +259,7 @@ def whatif(
     """
     from analyzer.cli.whatif import run
 
-    raise typer.Exit(run(bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
+    _limited(limits, bundle, partial(run, bundle, apply or [], output, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()
@@ -258,6 +274,7 @@ def diff(
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     node: NodeName = "",
     lang: Language = "en",
+    limits: Limit = "",
 ) -> None:
     """Compare two bundles of one cluster: did the fix work, what changed before the incident.
 
@@ -265,7 +282,7 @@ def diff(
     """
     from analyzer.cli.diff import run
 
-    raise typer.Exit(run(old, new, max_cells, fail_on, node, lang, as_json=json))
+    _limited(limits, new, partial(run, old, new, max_cells, fail_on, node, lang, as_json=json))
 
 
 @app.command()
@@ -289,6 +306,7 @@ def expected(
     diff: Annotated[
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
+    limits: Limit = "",
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -297,7 +315,7 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    raise typer.Exit(run(bundle, node, form.value, what.value, diff=diff))
+    _limited(limits, bundle, partial(run, bundle, node, form.value, what.value, diff=diff))
 
 
 class Engine(StrEnum):
@@ -386,6 +404,7 @@ def batch(
 
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
+    guard()
     try:
         app()
     except IpvscopeError as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analyzer.errors import IpvscopeError, UsageError
+from analyzer.cli.tables import harmless_frame, write_csv
+from analyzer.errors import UsageError
 
 
 def run_table(bundle: Path, probes: Path, output: Path | None, node: str, apply: Sequence[str] = ()) -> int:
@@ -25,15 +25,16 @@ def run_table(bundle: Path, probes: Path, output: Path | None, node: str, apply:
         raise UsageError(f"cannot be read as CSV: {error}", where=str(probes)) from None
     with api.opened(bundle, node=node, apply=apply) as snapshot:
         verdicts = api.probe_frame(build_world(snapshot), questions)
+    # What the user asked stands as it was given; the rest comes from the bundle.
+    verdicts = harmless_frame(verdicts.fillna("")).assign(source=verdicts["source"], target=verdicts["target"])
     rest = questions.drop(columns=["source", "target"], errors="ignore")
     for name in rest.columns:
         if name not in verdicts.columns:
             verdicts[name] = rest[name].to_numpy()
-    verdicts = verdicts.fillna("")
-    try:
-        verdicts.to_csv(output if output is not None else sys.stdout, index=False, quoting=csv.QUOTE_MINIMAL)
-    except OSError as error:
-        raise IpvscopeError(f"cannot be written: {error.strerror}", where=str(output)) from None
+    if output is None:
+        print(verdicts.to_csv(index=False), end="")
+    else:
+        write_csv(verdicts, output)
     return 0
 
 

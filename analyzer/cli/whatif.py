@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.cli.tables import write
 from analyzer.errors import UsageError
+from analyzer.report.plain import clean
 
 if TYPE_CHECKING:
     from analyzer.forwarding import Verdict
@@ -55,7 +56,7 @@ def run(
     if as_json:
         print(json.dumps(_plain(words, found, outcome, crossed, messages), ensure_ascii=False, indent=1))
     else:
-        print("\n".join(_lines(words, found, outcome, crossed, messages)))
+        print("\n".join(map(clean, _lines(words, found, outcome, crossed, messages))))
     for what in found.left_out:
         print(f"ipvscope: not walked: {what} (see --max-cells)", file=sys.stderr)
     wanted = {name.strip() for name in fail_on.split(",") if name.strip()}
