@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import importlib.util
 import io
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.batch.tables import LISTED, Entry, listed_rows
 from analyzer.errors import MissingExtra
+from analyzer.report.plain import clean_block
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What follows a separator begins a cell where the list separator is a semicolon, or where a tab is pasted.
+_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
 _EPOCH = dt.datetime(2000, 1, 1)
 _MOST_ROWS = 1_048_575
 _MOST_TEXT = 32_000
@@ -29,8 +32,7 @@ def guarded(value: object) -> str:
     >>> guarded("=1+1"), guarded("a=1"), guarded(None)
     ("'=1+1", 'a=1', '')
     """
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return "" if value is None else _FORMULA.sub(r"\1'", clean_block(value))
 
 
 def tickets_csv(entries: Sequence[Entry]) -> bytes:

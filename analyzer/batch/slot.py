@@ -92,6 +92,7 @@ class Slot:
         process = self._process
         if process is not None:
             process.kill()
+            process.wait()
 
 
 class Slots:

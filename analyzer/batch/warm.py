@@ -17,12 +17,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import msgspec
 
 from analyzer.batch.analysis import Request, Spent, analyse
 from analyzer.batch.warmup import warm_up
 from analyzer.limits import Crashed, LimitReached, Limits, run_limited
+
+NO_LIMIT_S = 1e9
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -63,7 +66,9 @@ def answer(order: Order) -> Answer:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     started = time.monotonic()
     try:
-        spent: Spent = run_limited(analyse, (order.request,), order.limits)
+        # Without limits, too, each bundle has a process of its own.
+        limits = replace(order.limits, time=NO_LIMIT_S) if order.limits.off else order.limits
+        spent: Spent = run_limited(analyse, (order.request,), limits)
     except LimitReached as error:
         return Answer("limit", error.what, error.limit, round(time.monotonic() - started, 3), _peak(before))
     except Crashed as error:
