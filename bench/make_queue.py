@@ -76,7 +76,8 @@ def bundle(number: int, seed: int = 0) -> dict[str, str]:
         )
         spec = {
             "type": "LoadBalancer" if lb else "ClusterIP", "clusterIP": vip, "clusterIPs": [vip], "selector": {"app": name},
-            "ports": [{"name": "main", "port": port, "targetPort": target, "protocol": "TCP", **({"nodePort": 30080 + index} if lb else {})}],
+            "ports": [{"name": "main", "port": port, "targetPort": target, "protocol": "TCP",
+                       **({"nodePort": 30080 + index} if lb else {})}],
         }  # fmt: skip
         status = {"loadBalancer": {"ingress": [{"ip": lb}]} if lb else {}}
         services.append({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec, "status": status})

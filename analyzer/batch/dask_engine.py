@@ -17,6 +17,7 @@ from analyzer.batch.one import analyse_one
 from analyzer.errors import IpvscopeError, MissingExtra
 
 AHEAD = 4
+LEAST_THREADS = 8
 RETRIES = 3
 CONNECT_S = 30
 
@@ -37,7 +38,8 @@ def run_dask(tasks: Sequence[Task], scheduler: str) -> Generator[Done, None, Non
     waiting = iter(tasks)
     positions: dict[str, int] = {}
     with client:
-        window = max(1, sum(client.nthreads().values())) * AHEAD
+        # Workers may still come.
+        window = max(LEAST_THREADS, sum(client.nthreads().values())) * AHEAD
 
         def submit(task: Task) -> Any:
             # The key is the run's own: Dask must not hand out the result of a former run.
@@ -48,7 +50,7 @@ def run_dask(tasks: Sequence[Task], scheduler: str) -> Generator[Done, None, Non
             return future
 
         first = [submit(task) for task in islice(waiting, window)]
-        done = library.as_completed(first)
+        done = library.as_completed(first, loop=client.loop)
         for future in done:
             yield _result(future, positions.pop(future.key), scheduler)
             if (task := next(waiting, None)) is not None:
