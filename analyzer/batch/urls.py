@@ -13,7 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 from analyzer.errors import BundleError, IpvscopeError, MissingExtra, UsageError
 
 STORES = ("s3", "oss", "gs", "gcs", "az", "abfs", "abfss")
-SCHEMES = (*STORES, "https")
+WEB = ("https",)
+SCHEMES = (*STORES, *WEB)
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 CHUNK = 1 << 20
 
@@ -78,9 +79,11 @@ def listed(url: str, *, web: bool) -> list[tuple[str, str]]:
         UsageError: listing by https was not allowed.
     """
     system, path = file_system(url)
-    wild = any(char in path for char in "*?[")
-    if scheme(url) == "https" and not web:
-        if wild or path.endswith("/"):
+    page = scheme(url) in WEB
+    bare = path.partition("?")[0] if page else path
+    wild = any(char in bare for char in ("*[" if page else "*?["))
+    if page and not (web and (wild or bare.endswith("/"))):
+        if wild or bare.endswith("/"):
             raise UsageError(
                 f"listing by https is off: {shown(url)}",
                 hint="Name each file, or use --https-listing if you trust the server.",
@@ -92,12 +95,9 @@ def listed(url: str, *, web: bool) -> list[tuple[str, str]]:
             found = system.glob(path, detail=True)
             entries = [found[name] for name in sorted(found)]
         else:
-            info = system.info(path)
-            entries = (
-                [info]
-                if info.get("type") == "file"
-                else sorted(system.ls(path, detail=True), key=lambda one: str(one["name"]))
-            )
+            info = {} if page else system.info(path)
+            listing = [info] if info.get("type") == "file" else system.ls(path, detail=True)
+            entries = sorted(listing, key=lambda one: str(one["name"]))
     except FileNotFoundError:
         return [(url, "")]
     except Exception as error:  # each driver has its own errors
@@ -113,7 +113,7 @@ def _identity(info: dict[str, Any]) -> str:
 
 def identity(url: str) -> str:
     """What changes when the object does; empty where the store does not say, or not now."""
-    if scheme(url) == "https":
+    if scheme(url) in WEB:
         return ""
     system, path = file_system(url)
     try:
