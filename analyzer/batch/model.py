@@ -131,6 +131,11 @@ class Done(msgspec.Struct, frozen=True):
     reused: bool = False
 
 
+# Made here, once: the first use of a type by several threads at the same time is not safe.
+RECORDS = msgspec.json.Decoder(Record)
+COSTS = msgspec.json.Decoder(Cost)
+
+
 def failed(position: int, why: str) -> Done:
     """A ticket that left no result in the store; the next run tries it again."""
     return Done(position, "", Record(status="failed", error=why), None)

@@ -17,7 +17,7 @@ import msgspec
 from analyzer import __version__
 from analyzer.batch import digest, urls
 from analyzer.batch.analysis import Request
-from analyzer.batch.model import Cost, Done, Record, Task, failed
+from analyzer.batch.model import COSTS, RECORDS, Cost, Done, Record, Task, failed
 from analyzer.batch.slot import Slots
 from analyzer.batch.store import REPORT_KIND, Store, place, store_of
 from analyzer.batch.warm import Answer
@@ -92,9 +92,9 @@ def _known(store: Store, key: str, task: Task) -> Done | None:
     if content is None:
         return None
     try:
-        record = msgspec.json.decode(content, type=Record)
+        record = RECORDS.decode(content)
         told = store.get(place(key, "cost.json"))
-        cost = msgspec.json.decode(told, type=Cost) if told else None
+        cost = COSTS.decode(told) if told else None
     except (msgspec.DecodeError, msgspec.ValidationError):
         return None
     if record.limit and (cost is None or _wider(task.limits, cost.limits, record.limit)):
@@ -117,7 +117,7 @@ def _analysed(task: Task, store: Store, key: str, path: str, work: str) -> Done:
         return failed(task.position, cut(clean(answer.what), 500))
     if answer.kind == "done":
         content = (folder / "record.json").read_bytes()
-        record = msgspec.json.decode(content, type=Record)
+        record = RECORDS.decode(content)
     else:
         record = _ended(answer, path)
         content = msgspec.json.encode(record)

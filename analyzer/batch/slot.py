@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from analyzer.batch.analysis import Request
-from analyzer.batch.warm import Answer, Order
+from analyzer.batch.warm import ANSWERS, Answer, Order
 from analyzer.limits import Limits
 
 _ONE_THREAD: Mapping[str, str] = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -58,7 +58,7 @@ class Slot:
         except (BrokenPipeError, ValueError):
             line = b""
         if line.endswith(b"\n"):
-            return msgspec.json.decode(line, type=Answer)
+            return ANSWERS.decode(line)
         self._end()
         return None
 

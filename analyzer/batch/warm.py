@@ -45,6 +45,10 @@ class Answer(msgspec.Struct, frozen=True):
     peak_mb: float | None = None
 
 
+ORDERS = msgspec.json.Decoder(Order)
+ANSWERS = msgspec.json.Decoder(Answer)
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     # Nothing that a library prints may look like an answer.
@@ -55,7 +59,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     for line in lines:
-        order = msgspec.json.decode(line, type=Order)
+        order = ORDERS.decode(line)
         current[:] = [order.request.folder]
         answers.write(msgspec.json.encode(answer(order)) + b"\n")
         answers.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -75,8 +76,6 @@ class Cluster:
         deadline = time.monotonic() + 60
         while not where.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        import json
-
         self.address = str(json.loads(where.read_text())["address"])
         # No nanny: what is killed is the process that works.
         self.workers = [
