@@ -116,7 +116,7 @@ def _engine(tickets: Sequence[Ticket], plan: Plan) -> Generator[Done, None, None
         return run_dask(tasks, plan.scheduler)
     from analyzer.batch.pool import run_pool
 
-    return run_pool(tasks, plan.jobs)
+    return run_pool(tasks, min(plan.jobs, len(tasks)))
 
 
 def _write(entries: Sequence[tables.Entry], plan: Plan, store: Store, messages: Messages) -> Iterator[str]:

@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from tests.batch.queue import batch, command, fill, rows, rows_of, steady
 
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
-COUNT = 10
+COUNT = 8
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,10 @@ def s3(server: dict[str, str], bundles: Path) -> object:
         aws_secret_access_key="testing",
         region_name="us-east-1",
     )
-    for name in ("in", "out"):
+    for name in ("queue-in", "queue-out"):
         client.create_bucket(Bucket=name)
     for path in bundles.iterdir():
-        client.put_object(Bucket="in", Key=f"queue/{path.name}", Body=path.read_bytes())
+        client.put_object(Bucket="queue-in", Key=f"queue/{path.name}", Body=path.read_bytes())
     return client
 
 
@@ -97,13 +97,13 @@ class Cluster:
 
 def records(s3: object, prefix: str) -> dict[str, bytes]:
     """The records and reports under a prefix of the bucket, by name."""
-    listed = s3.list_objects_v2(Bucket="out", Prefix=f"{prefix}/results/").get("Contents", [])  # type: ignore[attr-defined]
+    listed = s3.list_objects_v2(Bucket="queue-out", Prefix=f"{prefix}/results/").get("Contents", [])  # type: ignore[attr-defined]
     names = [one["Key"] for one in listed if not one["Key"].endswith(".cost.json")]
     return {name.removeprefix(f"{prefix}/"): content(s3, name) for name in names}
 
 
 def content(s3: object, key: str) -> bytes:
-    return bytes(s3.get_object(Bucket="out", Key=key)["Body"].read())  # type: ignore[attr-defined]
+    return bytes(s3.get_object(Bucket="queue-out", Key=key)["Body"].read())  # type: ignore[attr-defined]
 
 
 def local(out: Path) -> dict[str, bytes]:
@@ -116,9 +116,9 @@ def test_dask_with_a_worker_killed_gives_the_same_results(
     cluster = Cluster(tmp_path, server)
     try:
         words = (
-            "s3://in/queue/",
+            "s3://queue-in/queue/",
             "-o",
-            "s3://out/dask",
+            "s3://queue-out/dask",
             "--engine",
             "dask",
             "--scheduler",
@@ -140,7 +140,7 @@ def test_dask_with_a_worker_killed_gives_the_same_results(
     finally:
         cluster.close()
     got, wanted = rows_of(content(s3, "dask/tickets.csv").decode()), rows(reference)
-    assert [row["source"] for row in got] == [f"s3://in/queue/case-{number:03}.tar.gz" for number in range(COUNT)]
+    assert [row["source"] for row in got] == [f"s3://queue-in/queue/case-{number:03}.tar.gz" for number in range(COUNT)]
     same = ("ticket", "status", "error", "findings", "top_finding", "fingerprint", "report")
     assert [[row[name] for name in same] for row in got] == [[row[name] for name in same] for row in wanted]
     assert records(s3, "dask") == local(reference)
@@ -150,10 +150,10 @@ def test_the_pool_reads_and_writes_object_stores_and_finds_what_is_there(
     server: dict[str, str], s3: object, reference: Path
 ) -> None:
     words = (
-        "s3://in/queue/*-00[0-2].tar.gz",
-        "s3://in/queue/none.tgz",
+        "s3://queue-in/queue/*-00[0-2].tar.gz",
+        "s3://queue-in/queue/none.tgz",
         "-o",
-        "s3://out/pool",
+        "s3://queue-out/pool",
         "-r",
         "html",
         "--no-duckdb",
