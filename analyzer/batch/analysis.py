@@ -83,16 +83,22 @@ def _analysed(request: Request, folder: Path, messages: Messages) -> Record:
         symptoms, note = _symptoms(request.symptom, snapshot, messages)
         analysis = api.analyze(snapshot, symptoms=symptoms, simulate=options.simulate)
         written: list[Report] = []
+        missing = ""
         for name in options.reports:
             if name == "html":
                 content = html.render(analysis, messages).encode("utf-8")
             elif name == "json":
                 content = json_report.render(analysis, messages).encode("utf-8")
             else:
-                content = pdf.render(analysis, messages)
+                try:
+                    content = pdf.render(analysis, messages)
+                except IpvscopeError as error:
+                    # The analysis stands; what is missing is said.
+                    missing = messages.text("batch.no-pdf", why=error.where or error.what)
+                    continue
             (folder / f"report.{REPORT_KIND[name]}").write_bytes(content)
             written.append(name)
-        return record_of(analysis, messages, tuple(written), note)
+        return record_of(analysis, messages, tuple(written), note, missing)
 
 
 def _symptoms(text: str, snapshot: Snapshot, messages: Messages) -> tuple[list[str], str]:
@@ -106,8 +112,10 @@ def _symptoms(text: str, snapshot: Snapshot, messages: Messages) -> tuple[list[s
     return [text], ""
 
 
-def record_of(analysis: Analysis, messages: Messages, reports: tuple[Report, ...], note: str = "") -> Record:
-    """The short form of an analysis."""
+def record_of(
+    analysis: Analysis, messages: Messages, reports: tuple[Report, ...], note: str = "", missing: str = ""
+) -> Record:
+    """The short form of an analysis. `note` is said beside its status; something `missing` makes it incomplete."""
     snapshot = analysis.snapshot
     counted = [one for one in analysis.findings.findings if not one.suppressed]
     causes = tuple(
@@ -124,7 +132,7 @@ def record_of(analysis: Analysis, messages: Messages, reports: tuple[Report, ...
         for one in analysis.incidents[:MAX_CAUSES]
     )
     lead = analysis.incidents[0].lead if analysis.incidents else next(iter(counted), None)
-    lacking = incomplete(analysis, messages)
+    lacking = " ".join(filter(None, (missing, incomplete(analysis, messages))))
     outcomes = Counter(verdict.outcome for verdict in analysis.matrix.cells.values())
     manifest = snapshot.manifest
     return Record(
