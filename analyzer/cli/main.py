@@ -17,6 +17,7 @@ import typer
 from analyzer import __version__
 from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
+from analyzer.report.plain import clean
 
 app = typer.Typer(
     name="ipvscope",
@@ -408,7 +409,11 @@ def main() -> None:
     try:
         app()
     except IpvscopeError as error:
-        print(f"ipvscope: {error}", file=sys.stderr)
+        # Each on a line of its own, whatever names of the bundle are in it.
+        place = f"{error.where}: " if error.where else ""
+        print(f"ipvscope: {clean(place + error.what)}", file=sys.stderr)
+        if error.hint:
+            print(f"  {clean(error.hint)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

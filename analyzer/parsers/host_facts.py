@@ -18,7 +18,7 @@ from analyzer.parsers.base import Form, Head, Ledger, Parsed
 TABLES = ("host_facts",)
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63}){0,20}\.?")
 _UNAME = re.compile(r"Linux (\S+) (\d+\.\d+\S*) (#\S.*)")
-_RELEASE = re.compile(r"\d+\.\d+\.\d+[-\w.+]*")
+_RELEASE = re.compile(r"\d++\.\d++\.\d++[-\w.+]*+")
 _MODULE = re.compile(r"([\w-]{1,64})\s+\d+\s+-?\d+(?:\s+\S+)?")
 _MODULE_TITLE = re.compile(r"Module\s+Size\s+Used by")
 _TOOL = re.compile(

@@ -19,6 +19,10 @@ from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reas
 from analyzer.parsers.collector import no_collection
 from analyzer.tables import TABLES
 
+_PIECES = 2000
+_PADDING = 20_000_000
+"""Commands of one transcript, and blank lines that all of them may be read behind, together."""
+
 
 @cache
 def forms() -> tuple[Form, ...]:
@@ -92,8 +96,20 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
     commands: list[str] = []
     hosts: list[str] = []
     strays: list[ParseNote] = []
-    stray_blank = stray_furniture = 0
-    for piece in pieces:
+    stray_blank = stray_furniture = stray_left = 0
+    padding, left = _PADDING, list[ParseNote]()
+    for at, piece in enumerate(pieces):
+        padding -= piece.first
+        if padding < 0 or at >= _PIECES:
+            # Each piece is read behind as many blank lines: thousands of commands would cost their square.
+            rows = list(enumerate(envelope.decode(piece.data).split("\n"), piece.first))
+            filled = [(number, line) for number, line in rows if line.strip()]
+            stray_blank += len(rows) - len(filled) - (not rows[-1][1])
+            stray_left += len(filled)
+            if filled and not left:
+                detail = "too many commands in one file; from here on it was not read"
+                left.append(ParseNote(filled[0][0], "unusable", filled[0][1].strip()[:200], detail))
+            continue
         head = envelope.head(piece.data, path)
         known = _choose(head) if any(line.strip() for line in head.lines) else _by_command(piece.command)
         failed = envelope.error_text(head.lines) if known is None else ""
@@ -137,7 +153,7 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
                 break
         results.append((known, parsed))
         commands.append(piece.command)
-    stray_total = len(strays) + stray_blank + stray_furniture
+    stray_total = len(strays) + stray_blank + stray_furniture + stray_left
     if results and stray_total:
         known, parsed = results[0]
         count = parsed.lines
@@ -146,10 +162,13 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
             total=count.total + stray_total,
             blank=count.blank + stray_blank,
             furniture=count.furniture + stray_furniture,
-            noted=count.noted + len(strays),
+            noted=count.noted + len(strays) + stray_left,
         )
-        notes = tuple(sorted((*parsed.notes, *strays), key=lambda note: note.line))
+        notes = tuple(sorted((*parsed.notes, *strays, *left), key=lambda note: note.line))
         results[0] = (known, replace(parsed, lines=lines, notes=notes))
+    if left:
+        # Any of the captures may go on in what was not read.
+        results = [(known, replace(parsed, complete=False)) for known, parsed in results]
     return results
 
 

@@ -16,8 +16,16 @@ CPU_S = 300
 MEMORY = 4 << 30
 
 
-def _refuse(url: str, *_: Any, **__: Any) -> NoReturn:
-    raise ValueError(f"a report loads nothing: {url[:80]}")
+class _Refuser:
+    """A fetcher that fetches nothing. WeasyPrint asks it whether a failure shall end the rendering: no."""
+
+    _fail_on_errors = False
+
+    def __call__(self, url: str, *_: Any, **__: Any) -> NoReturn:
+        raise ValueError(f"a report loads nothing: {url[:80]}")
+
+
+_refuse = _Refuser()
 
 
 def main(identifier: str) -> int:

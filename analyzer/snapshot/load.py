@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNNAMED = "unnamed"
+TOO_LARGE = "reading it takes more memory than there is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,16 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
     rows: list[dict[str, object]] = []
     digests: list[tuple[str, str]] = []
     for member in bundle.members:
-        data = member.read()
-        sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            data = member.read()
+            sha256 = hashlib.sha256(data).hexdigest()
+            found = [] if member.area == "manifest" else parse_member(data, member.path)
+        except MemoryError:
+            # Under a limit of memory, which the rest may still fit into.
+            rows.append({"capture": "", "state": "refused", "file": member.path, "detail": TOO_LARGE, "rows": 0})
+            digests.append((member.path, TOO_LARGE))
+            continue
         digests.append((member.path, sha256))
-        found = [] if member.area == "manifest" else parse_member(data, member.path)
         if not found:
             rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
         for form, parsed in found:
