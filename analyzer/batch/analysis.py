@@ -15,6 +15,7 @@ from analyzer import __version__, api
 from analyzer.batch.fingerprint import cni_of, fingerprint, mode_of, version_of
 from analyzer.batch.model import Cause, Found, Options, Record, Report
 from analyzer.batch.store import REPORT_KIND
+from analyzer.bundle import reasons
 from analyzer.errors import BundleError, IpvscopeError, UsageError
 from analyzer.findings.symptom import read_symptom
 from analyzer.forwarding import build_world
@@ -25,8 +26,11 @@ from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, cut
 from analyzer.report.view_findings import one_liner
 from analyzer.snapshot import Snapshot
+from analyzer.snapshot.load import TOO_LARGE
 
 ESSENTIAL = ("ipvsadm", "ip-addr")
+HARMLESS = (reasons.LINK_DIR, reasons.CASE, reasons.DUPLICATE, reasons.NOT_A_CAPTURE)
+"""Why something was left out that takes nothing from the analysis."""
 MAX_CAUSES = 50
 MAX_FINDINGS = 500
 _TEXT = 500
@@ -138,6 +142,7 @@ def record_of(
     return Record(
         status="incomplete" if lacking else "ok",
         error=_line(" ".join(filter(None, (lacking, note)))),
+        limit="memory" if (snapshot["captures"]["detail"] == TOO_LARGE).any() else "",
         name=clean(snapshot.source),
         digest=snapshot.digest,
         layout=snapshot.layout,
@@ -181,7 +186,7 @@ def incomplete(analysis: Analysis, messages: Messages) -> str:
     snapshot = analysis.snapshot
     told: list[str] = []
     captures = snapshot["captures"]
-    refused = captures[captures["state"] == "refused"]
+    refused = captures[(captures["state"] == "refused") & ~captures["detail"].isin(HARMLESS)]
     if len(refused):
         first = refused.iloc[0]
         told.append(messages.text("batch.refused", n=len(refused), file=first["file"], why=first["detail"]))

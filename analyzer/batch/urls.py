@@ -17,6 +17,8 @@ WEB = ("https",)
 SCHEMES = (*STORES, *WEB)
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 CHUNK = 1 << 20
+EXTRAS = {"oss": "oss"}
+"""Scheme -> the extra that holds its driver, where it is not `remote`."""
 
 
 def is_url(text: str) -> bool:
@@ -59,7 +61,8 @@ def file_system(url: str) -> tuple[Any, str]:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         raise MissingExtra(
-            f"a library for {scheme(url)}:// is not installed ({error})", hint="pip install 'ipvscope[remote]'"
+            f"a library for {scheme(url)}:// is not installed ({error})",
+            hint=f"pip install 'ipvscope[{EXTRAS.get(scheme(url), 'remote')}]'",
         ) from None
     except Exception as error:  # each driver has its own errors
         raise IpvscopeError(f"{type(error).__name__}: {error}", where=shown(url)) from None
