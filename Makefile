@@ -45,7 +45,7 @@ $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)
 	@touch $@
 
 $(STAMPS)/dev: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
-	@scripts/setup.sh python dev,pdf,xlsx
+	@scripts/setup.sh python dev,pdf,remote,sql,xlsx,dask
 	@touch $@
 
 setup: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev

@@ -400,6 +400,90 @@ def unredact(
     raise typer.Exit(back(report, mapping, output))
 
 
+class Engine(StrEnum):
+    pool = "pool"
+    dask = "dask"
+
+
+class TicketReport(StrEnum):
+    html = "html"
+    pdf = "pdf"
+    json = "json"
+    none = "none"
+
+
+@app.command()
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...",
+            help="Folders of bundles, bundles, patterns, lists of tickets (.csv, .jsonl), URLs (s3://, oss://, https://).",
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder or URL of the results; run again to go on.")],
+    report: Annotated[
+        list[TicketReport] | None,
+        typer.Option("--report", "-r", help="Report of each ticket (repeatable); html if not said."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Bundles at a time; 0: one per core.")] = 0,
+    limits: Annotated[
+        str, typer.Option(help="For each bundle, e.g. memory=4g,cpu=600s,time=15m; 'off' for none.")
+    ] = "",
+    engine: Annotated[
+        Engine, typer.Option(help="Where bundles are analysed: here, or on a Dask cluster.")
+    ] = Engine.pool,
+    scheduler: Annotated[str, typer.Option(help="Address of the Dask scheduler, tcp://HOST:PORT.")] = "",
+    fail_on: Annotated[
+        Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
+    ] = Threshold.warning,
+    simulate: Annotated[
+        bool, typer.Option("--simulate/--no-simulate", help="Try out each fix (takes longer).")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Analyse again what is there already.")] = False,
+    duckdb: Annotated[
+        bool | None,
+        typer.Option("--duckdb/--no-duckdb", help="Also queue.duckdb; if not said, when DuckDB is installed."),
+    ] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Also queue.xlsx.")] = False,
+    https_listing: Annotated[
+        bool, typer.Option("--https-listing", help="Read https:// pages of links as folders; trust the server.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Analyse a queue of bundles: one result each, tables, and index.html by root cause, cluster, version and CNI.
+
+    A broken bundle is a row of tickets.csv, never the end. A run that was stopped, also by kill -9, goes on where it was.
+
+    Exit codes: 0 nothing at or above the threshold, 1 findings, 2 usage, 3 no bundle could be read, 4 no finding, but some
+    bundles are failed or incomplete.
+    """
+    from analyzer.cli.batch import run
+
+    raise typer.Exit(
+        run(
+            sources,
+            output,
+            [one.value for one in report or [TicketReport.html]],
+            jobs,
+            limits,
+            engine.value,
+            scheduler,
+            fail_on.value,
+            node,
+            lang,
+            simulate=simulate,
+            fresh=fresh,
+            duckdb=duckdb,
+            workbook=xlsx,
+            https_listing=https_listing,
+            quiet=quiet,
+        )  # fmt: skip
+    )
+
+
 def main() -> None:
     """Entry point: errors a user can act on become one message and an exit code, never a traceback."""
     from analyzer import progress

@@ -66,9 +66,16 @@ def spelled(page: str) -> str:
     return _HAN.sub(lambda match: f"\\u{ord(match[0]):04x}", page)
 
 
+def _limit(kind: int, soft: int, more: int) -> None:
+    """Set a limit, never above the hard one of whoever started this process."""
+    hard = resource.getrlimit(kind)[1]
+    most = soft + more if hard == resource.RLIM_INFINITY else min(soft + more, hard)
+    resource.setrlimit(kind, (min(soft, most), most))
+
+
 def main() -> int:
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    _limit(resource.RLIMIT_CPU, CPU_S, 5)
+    _limit(resource.RLIMIT_AS, MEMORY, 0)
     try:
         import weasyprint
     except (ImportError, OSError) as error:
