@@ -100,7 +100,6 @@ def test_reports_hold_no_control_characters(reports: list[Path]) -> None:
     "arguments",
     [
         ("matrix", "BUNDLE", "--max-cells", 40),
-        ("inspect", "BUNDLE", "-t", "services"),
         ("inspect", "BUNDLE", "-t", "service_ports"),
         ("inspect", "BUNDLE", "-t", "sysctls"),
     ],
@@ -130,7 +129,6 @@ def test_cells_are_no_formulas(bundles: tuple[Path, Path], arguments: tuple[obje
             "--apply",
             "service default/" + PAYLOAD.replace("\n", " ") + " externalTrafficPolicy=Local",
         ),
-        ("whatif", "BUNDLE", "--apply", f"drain {SOURCE[5:]}"),
         ("diff", "PLAIN", "BUNDLE", "--max-cells", 40),
         ("expected", "BUNDLE", "--node", SOURCE[5:], "--what", "all", "--diff"),
     ],
