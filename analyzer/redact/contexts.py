@@ -45,7 +45,7 @@ _SECRET = re.compile(
     r"(?i)(?:[_-]?(?:id|secret))?(?:\\*[\"'])?\s*[:= ]\s*(?:(?:bearer|basic)\s+)?(?:\\*[\"'])?"
     r"(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )
-_HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[0-9.:]+|/\S*|[a-z]+")
+_HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[-+0-9.:e]+|/\S*|[a-z]+")
 _ENV = re.compile(r'"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"\s*,\s*"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"')
 _ENV_BACK = re.compile(r'"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"\s*,\s*"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"')
 _ENV_YAML = re.compile(r"(?m)^ *- name: *[\"']?[A-Za-z_][A-Za-z0-9_.-]*[\"']?\n +value: *(?P<value>\S[^\n]*)$")

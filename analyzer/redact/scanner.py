@@ -40,6 +40,9 @@ _ID = (
 QUAD = re.compile(_QUAD)
 _PARTS = re.compile(f"{_UUID}|{_QUAD}|{_MAC}|{_ID}|(?P<word>[A-Za-z0-9]+)")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]*\x07|[@-Z\\-_])")
+_SPLICED = re.compile(
+    r"(?m)^([^\n]+?)(conntrack v\S+ \(conntrack-tools\): [0-9]+ flow entries have been shown\.)\n([^\n]+)\n"
+)
 _LETTERS = re.compile(r"\\+u00([3-7][0-9a-fA-F])")
 _LONG = 256
 _HEX8 = re.compile("[0-9A-Fa-f]{8}")
@@ -204,7 +207,13 @@ class Scanner:
 
 
 def plain(text: str) -> str:
-    """Text without terminal colours and with letters that JSON need not escape in the clear, so that words are words."""
+    """Text in which words are words and addresses whole, line by line as before.
+
+    Terminal colours are taken off, letters that JSON need not escape stand in the clear, and an entry that the closing
+    count of conntrack (standard error) was printed into is put together again, the count behind it.
+    """
+    if "flow entries have been shown." in text:
+        text = _SPLICED.sub(r"\1\3\n\2\n", text)
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
     if "\\u00" in text:

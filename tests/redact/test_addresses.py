@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.redact.addresses import Addresses
@@ -24,11 +24,13 @@ def _shared(one: bytes, two: bytes) -> int:
     return size - (int.from_bytes(one, "big") ^ int.from_bytes(two, "big")).bit_length()
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V4, V4)
 def test_ipv4_prefixes_stay_as_long_as_they_were(key: Addresses, one: bytes, two: bytes) -> None:
     assert _shared(key.raw(one), key.raw(two)) == _shared(one, two)
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V4, st.integers(0, 31), st.binary(min_size=4, max_size=4))
 def test_near_ipv4_addresses_stay_near(key: Addresses, one: bytes, length: int, noise: bytes) -> None:
     mask = (1 << (32 - length)) - 1
@@ -36,6 +38,7 @@ def test_near_ipv4_addresses_stay_near(key: Addresses, one: bytes, length: int, 
     assert _shared(key.raw(one), key.raw(two)) == _shared(one, two)
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V6, st.integers(0, 127), V6)
 def test_ipv6_prefixes_stay_as_long_as_they_were(key: Addresses, one: bytes, length: int, noise: bytes) -> None:
     mask = (1 << (128 - length)) - 1
@@ -45,11 +48,13 @@ def test_ipv6_prefixes_stay_as_long_as_they_were(key: Addresses, one: bytes, len
     assert _shared(key.raw(one), key.raw(two)) == _shared(one, two)
 
 
+@settings(deadline=None)
 @given(ANY_KEY, st.one_of(V4, V6))
 def test_every_image_has_one_original(key: Addresses, address: bytes) -> None:
     assert key.unraw(key.raw(address)) == address or address[:13] == bytes.fromhex("ff0200000000000000000001ff")
 
 
+@settings(deadline=None)
 @given(ANY_KEY, st.binary(min_size=3, max_size=3), st.binary(min_size=3, max_size=3))
 def test_a_link_local_address_of_a_mac_is_that_of_its_image(key: Addresses, vendor: bytes, number: bytes) -> None:
     mac = vendor + number
@@ -59,6 +64,7 @@ def test_a_link_local_address_of_a_mac_is_that_of_its_image(key: Addresses, vend
     assert key.unmac(image) == mac
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V4)
 def test_ipv4_keeps_its_kind(key: Addresses, packed: bytes) -> None:
     was, image = ipaddress.IPv4Address(packed), ipaddress.IPv4Address(key.raw(packed))
@@ -74,6 +80,7 @@ def test_ipv4_keeps_its_kind(key: Addresses, packed: bytes) -> None:
         assert getattr(was, kind) == getattr(image, kind), kind
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V6)
 def test_ipv6_keeps_its_kind(key: Addresses, packed: bytes) -> None:
     was, image = ipaddress.IPv6Address(packed), ipaddress.IPv6Address(key.raw(packed))
@@ -83,6 +90,7 @@ def test_ipv6_keeps_its_kind(key: Addresses, packed: bytes) -> None:
     assert (was in ula) == (image in ula)
 
 
+@settings(deadline=None)
 @given(ANY_KEY, PRIVATE, st.binary(min_size=16, max_size=16))
 def test_blocks_map_into_themselves(key: Addresses, block: str, noise: bytes) -> None:
     network = ipaddress.ip_network(block)
@@ -90,6 +98,7 @@ def test_blocks_map_into_themselves(key: Addresses, block: str, noise: bytes) ->
     assert ipaddress.ip_address(key.raw(network[offset].packed)) in network
 
 
+@settings(deadline=None)
 @given(ANY_KEY, V4, st.integers(8, 32))
 def test_a_network_holds_the_images_of_its_members(key: Addresses, packed: bytes, length: int) -> None:
     network = ipaddress.ip_network((packed, length), strict=False)
@@ -98,6 +107,7 @@ def test_a_network_holds_the_images_of_its_members(key: Addresses, packed: bytes
     assert key.back(str(image.network_address), length) == str(network.network_address)
 
 
+@settings(deadline=None)
 @given(
     ANY_KEY,
     st.integers(0, 255),
@@ -106,7 +116,7 @@ def test_a_network_holds_the_images_of_its_members(key: Addresses, packed: bytes
 def test_ends_of_networks_keep_their_form(key: Addresses, number: int, form: str) -> None:
     address = form.format(number)
     assert key.text(address).rpartition(".")[2] == address.rpartition(".")[2]
-    if ".0." in address:
+    if address.endswith(".0.1"):
         assert key.text(address).endswith(".0.1")
 
 

@@ -269,3 +269,9 @@ def test_json_stays_json_also_inside_json(document: object, indented: bool) -> N
     inner = json.dumps(document, indent=1 if indented else None)
     json.loads(REDACTOR.text(inner))
     json.loads(json.loads(REDACTOR.text(json.dumps({"data": inner})))["data"])
+
+
+def test_an_address_torn_by_the_count_of_conntrack_is_put_together() -> None:
+    count = "conntrack v1.4.7 (conntrack-tools): 50 flow entries have been shown."
+    image = REDACTOR.text(f"tcp src=10.0.4.141 dst=192.168.{count}\n1.200 sport=35492\nlast\n").split("\n")
+    assert image == [REDACTOR.text("tcp src=10.0.4.141 dst=192.168.1.200 sport=35492"), count, "last", ""]
