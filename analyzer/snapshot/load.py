@@ -6,13 +6,13 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
-from analyzer.snapshot.declared import is_partial, partial_files
+from analyzer.snapshot.declared import Declared
 from analyzer.snapshot.merge import merge_tables
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
@@ -49,6 +49,7 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
     pieces: list[Piece] = []
     rows: list[dict[str, object]] = []
     digests: list[tuple[str, str]] = []
+    declared = Declared(bundle.manifest)
     for member in bundle.members:
         data = member.read()
         sha256 = hashlib.sha256(data).hexdigest()
@@ -57,18 +58,16 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
         if not found:
             rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
         for form, parsed in found:
+            parsed = declared.applied(parsed, member.path)
             pieces.append(Piece(member, _node_of(member, form, parsed, node), form, parsed))
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    partial = partial_files(bundle.manifest)
-    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(pieces, node)]
+    pieces = _name_the_unnamed(pieces, node)
     tables, unused = merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
-        if row.get("complete") and is_partial(str(row["file"]), partial):
-            row["complete"] = False
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
     tables["captures"] = CAPTURES.frame(rows)
@@ -94,6 +93,8 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
 
 
 def _with_regimes(snapshot: Snapshot) -> Snapshot:
+    from dataclasses import replace
+
     return replace(snapshot, regimes=regimes(snapshot))
 
 
@@ -119,13 +120,6 @@ def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
     if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
         return ""
     return member.node or parsed.facts.get("host", "") or node
-
-
-def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
-    """The piece, incomplete where the manifest says that its file is."""
-    if not piece.parsed.complete or not is_partial(piece.member.path, partial):
-        return piece
-    return replace(piece, parsed=replace(piece.parsed, complete=False))
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
