@@ -1029,7 +1029,8 @@ main() {
         # Node names are DNS names; anything else would break paths.
         NODE=$(printf '%s' "$NODE" | tr -c 'A-Za-z0-9._-' '_' | sed 's/^[^A-Za-z0-9]*//')
         [ -n "$NODE" ] || die "no usable node name; give one with -n" 2
-        label=node-$NODE
+        # Who wants names taken out wants none in the archive's own name.
+        [ "$REDACT" = yes ] || label=node-$NODE
         DEADLINE=$(($(date +%s) + BUDGET))
         # The node has other things to do. Either command may be missing.
         renice -n 19 -p $$ >/dev/null 2>&1

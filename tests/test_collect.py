@@ -307,6 +307,7 @@ def test_redaction_is_asked_for_before_anything_is_collected(collect: Run, comma
     run = collect("node", "-n", "a", "--redact", "-o", "out/own-name.tar.gz")
     assert (run.returncode, run.stdout) == (0, b"out/own-name.tar.gz\n")
     assert (tmp_path / "out/own-name.tar.gz").read_text() == "redacted\n"
+    assert "secret-name" not in collect("node", "-n", "secret-name", "--redact").stdout.decode()
     stand_in(commands, "ipvscope", '[ "$2" = --help ]')
     run = collect("node", "-n", "a", "--redact", "-o", "failed")
     assert (run.returncode, run.stdout, list((tmp_path / "failed").glob("*"))) == (1, b"", [])

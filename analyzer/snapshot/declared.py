@@ -7,30 +7,35 @@ size limit, that it failed half-way, or that rows were left out on purpose. The 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+
+from analyzer.parsers.base import Parsed
 
 
-def partial_files(manifest: Mapping[str, object]) -> frozenset[str]:
-    """Paths, as the manifest has them, of files that are in the bundle but not whole.
+class Declared:
+    """The files that are in the bundle but, as the manifest says, not whole.
 
-    >>> sorted(partial_files({"commands": [{"file": "a", "complete": False}, {"file": "b", "timed_out": True}, {"file": "c"}]}))
-    ['a', 'b']
+    >>> commands = [{"file": "a", "complete": False}, {"file": "b", "timed_out": True}, {"file": "c"}]
+    >>> [Declared({"commands": commands}).partial(f"bundle/{name}") for name in "abc"]
+    [True, True, False]
     """
-    commands = manifest.get("commands")
-    return frozenset(
-        command["file"]
-        for command in (commands if isinstance(commands, list) else ())
-        if isinstance(command, dict)
-        and isinstance(command.get("file"), str)
-        and command.get("present") is not False
-        and (command.get("complete") is False or command.get("timed_out") is True)
-    )
 
+    def __init__(self, manifest: Mapping[str, object]) -> None:
+        commands = manifest.get("commands")
+        self._files = frozenset(
+            command["file"]
+            for command in (commands if isinstance(commands, list) else ())
+            if isinstance(command, dict)
+            and isinstance(command.get("file"), str)
+            and command.get("present") is not False
+            and (command.get("complete") is False or command.get("timed_out") is True)
+        )
 
-def is_partial(path: str, partial: frozenset[str]) -> bool:
-    """Whether a member is one of them; paths of the manifest are relative to its folder, which may not be the root.
+    def partial(self, path: str) -> bool:
+        """Whether a member is one of them; paths of the manifest are relative to its folder, which may not be the root."""
+        parts = path.split("/") if self._files else []
+        return any("/".join(parts[start:]) in self._files for start in range(len(parts)))
 
-    >>> is_partial("bundle/nodes/a/x.txt", frozenset({"nodes/a/x.txt"}))
-    True
-    """
-    parts = path.split("/")
-    return any("/".join(parts[start:]) in partial for start in range(len(parts)))
+    def applied(self, parsed: Parsed, path: str) -> Parsed:
+        """What was read from a member, incomplete where its file is."""
+        return replace(parsed, complete=False) if parsed.complete and self.partial(path) else parsed

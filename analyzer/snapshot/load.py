@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
 from analyzer.progress import Report
 from analyzer.snapshot import spill
-from analyzer.snapshot.declared import is_partial, partial_files
+from analyzer.snapshot.declared import Declared
 from analyzer.snapshot.derive import derive_addresses, derive_endpoints
 from analyzer.snapshot.identify import aliases
 from analyzer.snapshot.merge import Piece as MergePiece
@@ -70,6 +70,7 @@ def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> S
     store: Store | None = None
     held = 0
     done, total = 0, sum(member.size for member in bundle.members)
+    declared = Declared(bundle.manifest)
     for member in bundle.members:
         if progress is not None:
             progress(done, total)
@@ -93,6 +94,7 @@ def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> S
                 parsed = replace(parsed, complete=False)
             if member.partial:
                 parsed = replace(parsed, complete=False, detail=parsed.detail or member.partial)
+            parsed = declared.applied(parsed, member.path)
             piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
             held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
@@ -104,15 +106,12 @@ def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> S
         progress(total, total)
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    partial = partial_files(bundle.manifest)
-    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(_with_node_names(pieces), node)]
+    pieces = _name_the_unnamed(_with_node_names(pieces), node)
     captured = _captured(pieces)
     tables, unused = _merged(pieces, store, captured)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
-        if row.get("complete") and is_partial(str(row["file"]), partial):
-            row["complete"] = False
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
     notes = PARSE_NOTES.frame(
@@ -210,13 +209,6 @@ def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
     if form.capture in _OF_THE_CLUSTER:
         return ""
     return member.node or parsed.facts.get("host", "") or node
-
-
-def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
-    """The piece, incomplete where the manifest says that its file is."""
-    if not piece.parsed.complete or not is_partial(piece.member.path, partial):
-        return piece
-    return replace(piece, parsed=replace(piece.parsed, complete=False))
 
 
 def _with_node_names(pieces: list[Piece]) -> list[Piece]:
