@@ -234,12 +234,17 @@ def _addresses(state: NodeState, rows: list[dict[str, Any]], links: list[dict[st
     state.addresses = tuple(
         InterfaceAddress(
             text(row["interface"]), number(row["ifindex"]) or 0, row["address"], number(row["prefix_len"]) or 0,
-            text(row["scope"]), "secondary" in text(row["flags"]).split(), evidence_of(row, state.name),
+            text(row["scope"]) or _usual_scope(row["address"]), "secondary" in text(row["flags"]).split(), evidence_of(row, state.name),
         )
         for row in rows
         if text(row["address"]) and not {"tentative", "dadfailed"} & set(text(row["flags"]).split())
     )  # fmt: skip
     state.masters = {text(row["interface"]): text(row["master"]) for row in links if text(row["master"])}
+
+
+def _usual_scope(address: object) -> str:
+    """The scope of an address whose listing does not print one (ifconfig): the kernel gives 127/8 the host's (inet_set_ifa)."""
+    return "host" if is_loopback(str(address)) else "global" if text(address) else ""
 
 
 def _routes(state: NodeState, rows: list[dict[str, Any]]) -> None:

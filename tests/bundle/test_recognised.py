@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer import opened
+from analyzer import build_world, opened, probe
 from analyzer.bundle import Limits, open_bundle, open_bundles, reasons
 from analyzer.bundle.layouts import layouts
 from analyzer.errors import BundleError
@@ -17,6 +17,7 @@ from analyzer.parsers.registry import parse_member
 from .foreign import ack, cilium, eks, sos, troubleshoot
 from .foreign.capture import CASES
 from .foreign.harness import capture, native, rows, write
+from .foreign.loose import cluster_only
 from .pack import folder, tar, zipped
 
 CASE = CASES[0]
@@ -56,6 +57,14 @@ def test_a_bundle_inside_a_bundle(tmp_path: Path) -> None:
     files = {"mg/cluster-scoped-resources/core/x.yaml": b"", "mg/namespaces/a/core/services.yaml": b""}
     bundle = open_bundle(folder(tmp_path, {**files, **{f"mg/{name}": data for name, data in inner.items()}}))
     assert [part.layout for part in bundle.parts] == ["must-gather", "sos"]
+
+
+def test_an_address_without_a_scope_is_no_source_if_it_is_loopback(tmp_path: Path) -> None:
+    """ifconfig prints no scope; a node's own connections do not leave with 127.0.0.1."""
+    made = capture(CASE)
+    with opened(write(tmp_path, {**eks.uploads(made), **cluster_only(made)})) as snapshot:
+        verdict = probe(build_world(snapshot), f"node:{made.nodes[0]}", "10.0.0.172:80")
+        assert verdict.seen_source_ips == ("10.0.0.171",)
 
 
 def test_two_collectors_in_one_folder(tmp_path: Path) -> None:
