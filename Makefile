@@ -2,13 +2,14 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench docs clean
+.PHONY: help demo test truth setup lint bench performance docs fuzz hostile clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
 STAMPS := .venv/.stamps
 SAMPLE := samples/clb-reuse.tar.gz
 DEMO := out/demo
+FUZZ_SECONDS ?= 10
 
 help:
 	@echo 'make demo    analyse $(SAMPLE) and write $(DEMO)/report.html, .pdf and .json'
@@ -18,6 +19,9 @@ help:
 	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
 	@echo 'make docs    the documentation as a site in out/site'
+	@echo 'make performance  the benchmarks as docs/performance.md'
+	@echo 'make fuzz    fuzz each parser and the archive reader for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make hostile what each hostile bundle is answered, its peak memory and time'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -28,15 +32,23 @@ $(STAMPS)/system: scripts/setup.sh | $(STAMPS)/venv
 	@scripts/setup.sh system
 	@touch $@
 
+$(STAMPS)/tools: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh tools
+	@touch $@
+
+$(STAMPS)/browser: scripts/setup.sh | $(STAMPS)/venv
+	@scripts/setup.sh browser
+	@touch $@
+
 $(STAMPS)/demo: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
 	@scripts/setup.sh python pdf
 	@touch $@
 
 $(STAMPS)/dev: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
-	@scripts/setup.sh python dev,pdf,xlsx
+	@scripts/setup.sh python dev,pdf,remote,sql,xlsx,dask
 	@touch $@
 
-setup: $(STAMPS)/system $(STAMPS)/dev
+setup: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/dev
 
 # Exit code 1 means "findings", which is what a demo is for.
 demo: $(STAMPS)/system $(STAMPS)/demo
@@ -52,7 +64,7 @@ lint: $(STAMPS)/dev
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 
-test: $(STAMPS)/system $(STAMPS)/dev lint
+test: $(STAMPS)/system $(STAMPS)/tools $(STAMPS)/browser $(STAMPS)/dev lint
 	$(PY) -m pytest -n auto --dist loadfile
 
 # How often the walk agrees with what was measured, per destination kind and per mechanism.
@@ -73,6 +85,22 @@ docs: $(STAMPS)/docs
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench
+
+# All subjects and how cost grows, as docs/performance.md.
+performance: $(STAMPS)/dev
+	@mkdir -p out && rm -f out/performance.jsonl
+	$(PY) -m bench --growth --json out/performance.jsonl --doc docs/performance.md
+
+# Atheris guides it where it can be installed.
+$(STAMPS)/fuzz: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
+	@scripts/setup.sh python dev,fuzz || echo 'make fuzz: without Atheris, by plain mutation' >&2
+	@touch $@
+
+fuzz: $(STAMPS)/dev $(STAMPS)/fuzz
+	$(PY) -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+hostile: $(STAMPS)/dev
+	$(PY) -m tests.hostile
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyzer import __version__
-from analyzer.bundle import open_bundle
+from analyzer.bundle import open_bundles
 from analyzer.errors import UsageError
 from analyzer.forwarding import (
     Source,
@@ -39,17 +40,21 @@ if TYPE_CHECKING:
     from analyzer.report.analysis import Analysis
     from analyzer.whatif import Edit, Outcome
 
+BundlePath = str | os.PathLike[str]
 VERDICT_COLUMNS = (
     "source", "target", "outcome", "outcomes", "servers", "seen_source_ips", "mechanism", "confidence", "missing", "layer",
 )  # fmt: skip
 
 
 @contextmanager
-def opened(source: str | os.PathLike[str], *, node: str = "", apply: Sequence[str] = ()) -> Iterator[Snapshot]:
-    """A bundle as a snapshot; the bundle stays open inside the block so that lines can be quoted.
+def opened(
+    source: BundlePath | Sequence[BundlePath], *more: BundlePath, node: str = "", apply: Sequence[str] = ()
+) -> Iterator[Snapshot]:
+    """One bundle, or several of one cluster, as a snapshot; they stay open inside the block so that lines can be quoted.
 
     Args:
-        source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture.
+        source: folder, .tar, .tar.gz, .tar.xz, .tar.zst, .zip or a single capture; or a list of them.
+        more: further bundles: of other nodes, of the cluster, by the same collector or another one.
         node: the node's name for captures that do not say.
         apply: changes to simulate first, in the words of ``--apply``.
 
@@ -57,8 +62,9 @@ def opened(source: str | os.PathLike[str], *, node: str = "", apply: Sequence[st
         BundleError: it does not exist or cannot be read.
     """
     stage("reading")
-    with open_bundle(source, node=node) as bundle:
-        snapshot = load(bundle, node=node)
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    with open_bundles([*sources, *more], node=node) as bundle:
+        snapshot = load(bundle, node=node, progress=partial(stage, "reading"))
         yield applied(snapshot, edits_of(snapshot, apply), apply).snapshot if apply else snapshot
 
 
@@ -214,6 +220,7 @@ def analyze(
     today: dt.date | None = None,
     symptoms: Sequence[str] = (),
     simulate: bool = True,
+    illustrate: bool = False,
 ) -> Analysis:
     """The whole analysis: matrix, what conntrack says of it, findings, remedies and what they do in simulation.
 
@@ -222,13 +229,17 @@ def analyze(
         policy: other severities, and findings that are accepted for a while.
         symptoms: connections that somebody reported, as text; the findings that explain them come first.
         simulate: try the fixes out; without it they stand in the order of the finding.
+        illustrate: walk one trace for each class of cells, for a report whose cells can be opened.
         today: the day on which suppressions are judged (UTC today by default).
 
     Raises:
         UsageError: the intent or a symptom names what is not there.
     """
     from analyzer.findings import find
+    from analyzer.findings.drift import comparable, drift
+    from analyzer.findings.illustrations import illustrations
     from analyzer.findings.policy import applied as apply_policy
+    from analyzer.findings.registry import rule_set
     from analyzer.findings.symptom import read_symptom, with_symptoms
     from analyzer.intent import check
     from analyzer.intent.findings import intent_findings
@@ -238,7 +249,7 @@ def analyze(
 
     stage("walking")
     world = build_world(snapshot)
-    cells = walk_matrix(world)
+    cells = walk_matrix(world, progress=partial(stage, "walking"))
     stage("observing")
     # conntrack tells of the cluster as it was, not of a simulated one.
     observations = Observations() if snapshot.simulated else observe(snapshot, world, cells)
@@ -265,4 +276,9 @@ def analyze(
             proofs |= {(*key, fix.remedy.card): fix.proof for fix in proven}
         else:
             remedies[key] = remedies_for(one, snapshot, world)
-    return Analysis(snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported)
+    stage("fixes", len(findings.findings), len(findings.findings))
+    return Analysis(
+        snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported,
+        drift=tuple(drift(snapshot)), compared=sum(bool(comparable(snapshot, node)) for node in snapshot.node_names),
+        traces=illustrations(world, cells) if illustrate else {}, rule_set=rule_set(),
+    )  # fmt: skip

@@ -7,6 +7,9 @@ from collections.abc import Callable
 Listener = Callable[[str, int, int], None]
 """(stage, done, total): `stage` is a slug (its words are ``progress.<stage>``), `total` is 0 where no number is known."""
 
+Report = Callable[[int, int], None]
+"""(done, total) of one stage; of what is the stage's own affair (bytes, cells)."""
+
 _listeners: list[Listener] = []
 
 

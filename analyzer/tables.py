@@ -285,8 +285,10 @@ SYSCTLS = _table(
 
 HOST_FACTS = _table(
     "host_facts",
-    "one short fact about a node (hostname, kernel release, tool version, kube-proxy log line that names its mode or version)",
-    Column("fact", "str", "hostname, kernel, kube-proxy-mode, kube-proxy-version, module, tool"),
+    "one short fact about a node (hostname, kernel release, tool version, what kube-proxy says of itself, counters of conntrack)",
+    Column(
+        "fact", "str", "hostname, kernel, os, module, tool, kube-proxy-mode, -version, -argument, conntrack-drop ..."
+    ),
     Column("value", "str", "value"),
 )
 
@@ -389,7 +391,7 @@ ENDPOINTS = _table(
     Column("target", "str", "targetRef as kind/namespace/name"),
     Column("zone", "str", "zone"),
     Column("hint_zones", "str", "hints.forZones, comma separated"),
-    Column("source", "str", "EndpointSlice or Endpoints"),
+    Column("source", "str", "EndpointSlice, Endpoints, or Pod: computed from labels and readiness"),
     Column("object", "str", "name of the object the row comes from"),
     node=False,
 )

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Run the benchmarks: CPU seconds and peak memory of each way to do the same work.
 
-    bench/run.py                      all subjects
-    bench/run.py conntrack --best-of 5 --size conntrack=200000
+    bench/run.py                                          all subjects, five rounds
+    bench/run.py conntrack --rounds 5 --size conntrack=200000
+    bench/run.py --growth --json results.jsonl --doc docs/performance.md
 
-A subject is a module in `subjects/` (its contract is in README.md). Each way runs in a child process of its own; the
-ways take turns, and the best of N counts. A way whose checksum differs from the slow reference gets no time.
+A subject is a module in `subjects/` (its contract is in README.md). Each way runs in a child process of its own; the ways
+take turns, so that a slow phase of the machine hits all of them. The least CPU time and the largest memory count. A way
+whose checksum (bad lines included) differs from the slow reference in any round gets no time.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+PACKAGES = ("pandas", "pyarrow", "msgspec", "PyYAML", "weasyprint")
 
 
 def load(name: str) -> ModuleType:
@@ -39,7 +43,13 @@ def load(name: str) -> ModuleType:
 def measure(argv: Sequence[str]) -> tuple[float, float, str]:
     """CPU seconds (user and system, of the child and what it waited for), peak RSS in MB, and the last line printed."""
     with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen(argv, stdout=out, cwd=HERE.parent)
+        child = subprocess.Popen(
+            argv,
+            stdout=out,
+            stderr=subprocess.DEVNULL,
+            cwd=HERE.parent,
+            env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+        )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -49,66 +59,75 @@ def measure(argv: Sequence[str]) -> tuple[float, float, str]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines[-1] if lines else ""
 
 
-def benchmark(name: str, folder: Path, size: int | None, best_of: int) -> dict[str, Any]:
-    """All ways of one subject on one input."""
+def size_of(path: Path) -> int:
+    return (
+        path.stat().st_size if path.is_file() else sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    )
+
+
+def benchmark(name: str, folder: Path, size: int | None, rounds: int) -> Iterator[dict[str, Any]]:
+    """One record per way of a subject, on one input."""
     subject = load(name)
     missing = subject.missing()
     if missing:
-        return {"subject": name, "skipped": missing}
-    data = folder / f"{name}.data"
-    _, _, expected = measure(
-        [sys.executable, str(HERE / "run.py"), "--prepare", name, str(data), str(size or subject.SIZE)]
-    )
-    ways: Mapping[str, Sequence[str]] = subject.ways(data)
-    results: dict[str, dict[str, Any]] = {way: {"cpu_s": [], "rss_mb": [], "checksum": ""} for way in ways}
-    for _ in range(best_of):
-        for way, argv in ways.items():
-            cpu, rss, checksum = measure(argv)
-            results[way]["cpu_s"].append(cpu)
-            results[way]["rss_mb"].append(rss)
-            results[way]["checksum"] = checksum
-    rows = [_row(way, found, expected, data.stat().st_size) for way, found in results.items()]
-    base = next((row["cpu_s"] for row in rows if row["way"] == subject.BASE), None)
-    for row in rows:
-        row["ratio"] = round(row["cpu_s"] / base, 2) if base and row["cpu_s"] is not None else None
-    return {
-        "subject": name,
-        "what": str(subject.__doc__).partition("\n")[0],
-        "bytes": data.stat().st_size,
-        "rows": rows,
-    }
-
-
-def _row(way: str, found: Mapping[str, Any], expected: str, size: int) -> dict[str, Any]:
-    if found["checksum"] != expected:
-        return {
-            "way": way,
-            "cpu_s": None,
-            "rss_mb": None,
-            "mb_per_s": None,
-            "wrong": f"{found['checksum']} not {expected}",
-        }
-    cpu = min(found["cpu_s"])
-    return {
-        "way": way,
-        "cpu_s": round(cpu, 3),
-        "rss_mb": round(min(found["rss_mb"])),
-        "mb_per_s": round(size / 1e6 / cpu) if cpu else None,
-    }
-
-
-def show(result: Mapping[str, Any]) -> None:
-    if "skipped" in result:
-        print(f"\n{result['subject']}: skipped, {result['skipped']}")
+        yield {"kind": "skipped", "subject": name, "why": missing}
         return
-    print(f"\n{result['subject']}: {result['what']} ({result['bytes'] / 1e6:.0f} MB)")
-    print(f"  {'way':<34}{'CPU s':>8}{'ratio':>8}{'MB/s':>8}{'peak RSS MB':>13}")
-    for row in result["rows"]:
-        if row["cpu_s"] is None:
-            print(f"  {row['way']:<34}  wrong result: {row['wrong'][:80]}")
-        else:
-            ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-            print(f"  {row['way']:<34}{row['cpu_s']:>8.2f}{ratio:>8}{row['mb_per_s'] or 0:>8}{row['rss_mb']:>13}")
+    data = folder / f"{name}.data"
+    size = size or subject.SIZE
+    _, _, said = measure([sys.executable, str(HERE / "run.py"), "--prepare", name, str(data), str(size)])
+    expected: Any = json.loads(said) if said.startswith("{") else said
+    ways: Mapping[str, Sequence[str]] = subject.ways(data)
+    found: dict[str, list[tuple[float, float, str]]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, argv in ways.items():
+            found[way].append(measure(argv))
+    base = min((cpu for cpu, _, _ in found.get(subject.BASE, ())), default=0.0)
+    weight = size_of(data)
+    for way, runs in found.items():
+        wanted = expected[way] if isinstance(expected, dict) else expected
+        record = {
+            "kind": "time", "subject": name, "what": str(subject.__doc__).partition("\n")[0], "way": way, "base": subject.BASE,
+            "target": getattr(subject, "TARGETS", {}).get(way, ""), "size": size, "bytes": weight, "rounds": rounds,
+            "checksum": wanted, "load": [round(one, 1) for one in os.getloadavg()],
+        }  # fmt: skip
+        wrong = next((told for _, _, told in runs if told != wanted), None)
+        if wrong is not None:
+            yield {**record, "wrong": wrong[:200]}
+            continue
+        cpu = min(cpu for cpu, _, _ in runs)
+        yield {
+            **record, "cpu_s": round(cpu, 3), "ratio": round(cpu / base, 3) if base else None,
+            "rss_mb": round(max(rss for _, rss, _ in runs)), "mb_per_s": round(weight / 1e6 / cpu, 1) if cpu else None,
+        }  # fmt: skip
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "kind": "machine", "python": platform.python_version(), "machine": platform.machine(), "cpus": os.cpu_count(),
+        "load": [round(one, 1) for one in os.getloadavg()], "versions": versions,
+    }  # fmt: skip
+
+
+def show(record: Mapping[str, Any]) -> None:
+    if record["kind"] == "skipped":
+        print(f"{record['subject']}: skipped, {record['why']}")
+    elif "wrong" in record:
+        print(f"{record['subject']:<14}{record['way']:<34}wrong result: {record['wrong']} not {record['checksum']}")
+    elif record["kind"] == "time":
+        ratio = "" if record["ratio"] is None else f"{record['ratio']:.2f}"
+        print(
+            f"{record['subject']:<14}{record['way']:<34}{record['cpu_s']:>8.2f} s{ratio:>8} x{record['rss_mb']:>8} MB"
+        )
+    elif record["kind"] == "growth":
+        print(f"growth of {record['step']} with {record['axis']}: {record['cpu_s']} s, exponent {record['exponent']}")
+    sys.stdout.flush()
 
 
 def prepare(name: str, path: str, size: str) -> None:
@@ -118,7 +137,8 @@ def prepare(name: str, path: str, size: str) -> None:
     """
     subject = load(name)
     subject.make(Path(path), int(size))
-    print(subject.reference(Path(path)))
+    expected = subject.reference(Path(path))
+    print(expected if isinstance(expected, str) else json.dumps(expected))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -127,27 +147,46 @@ def main(argv: Sequence[str]) -> int:
         return 0
     names = sorted(path.stem for path in (HERE / "subjects").glob("*.py") if not path.stem.startswith("_"))
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "subjects", nargs="*", metavar="SUBJECT", help=f"one of {', '.join(names)}; all when none is named"
-    )
-    parser.add_argument("--best-of", type=int, default=5, help="runs of each way (default 5)")
-    parser.add_argument(
-        "--size", action="append", default=[], metavar="SUBJECT=N", help="another input size for a subject"
-    )
-    parser.add_argument("--json", type=Path, help="write the results to this file")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"one of {', '.join(names)}; all by default")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each way (default 5)")
+    parser.add_argument("--size", action="append", default=[], metavar="SUBJECT=N", help="another size for a subject")
+    parser.add_argument("--growth", action="store_true", help="also how cost grows with nodes, services and entries")
+    parser.add_argument("--json", type=Path, help="append the records to this file, one JSON object per line")
+    parser.add_argument("--doc", type=Path, help="write the tables of the JSON file to this Markdown file")
     chosen = parser.parse_args(argv)
-    if unknown := set(chosen.subjects) - set(names):
+    if unknown := set(chosen.subjects) - {*names, "none"}:
         parser.error(f"no subject {', '.join(sorted(unknown))}")
+    if chosen.doc and not chosen.json:
+        parser.error("--doc needs --json")
     sizes = {name: int(size) for name, _, size in (text.partition("=") for text in chosen.size)}
-    results = []
+    wrong = False
     with tempfile.TemporaryDirectory() as folder:
-        for name in chosen.subjects or names:
-            results.append(benchmark(name, Path(folder), sizes.get(name), max(1, chosen.best_of)))
-            show(results[-1])
-    if chosen.json:
-        machine = {"python": platform.python_version(), "machine": platform.machine(), "cpus": os.cpu_count()}
-        chosen.json.write_text(json.dumps({"machine": machine, "results": results}, indent=2) + "\n", encoding="utf-8")
-    return int(any(row["cpu_s"] is None for result in results for row in result.get("rows", ())))
+        for record in _records(chosen, names, sizes, Path(folder)):
+            show(record)
+            wrong |= "wrong" in record
+            if chosen.json:
+                with chosen.json.open("a", encoding="utf-8") as out:
+                    out.write(json.dumps(record) + "\n")
+    if chosen.doc:
+        sys.path.insert(0, str(HERE))
+        import tables
+
+        chosen.doc.write_text(tables.document(chosen.json), encoding="utf-8")
+    return int(wrong)
+
+
+def _records(
+    chosen: argparse.Namespace, names: Sequence[str], sizes: Mapping[str, int], folder: Path
+) -> Iterator[dict[str, Any]]:
+    yield machine()
+    for name in chosen.subjects or names:
+        if name != "none":
+            yield from benchmark(name, folder, sizes.get(name), max(1, chosen.rounds))
+    if chosen.growth:
+        sys.path.insert(0, str(HERE))
+        import growth
+
+        yield from growth.records(measure, folder, max(1, min(chosen.rounds, 2)))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 #
 #   setup.sh venv            make .venv with the newest Python >= 3.11 (or $PYTHON)
 #   setup.sh python EXTRAS   install the project with these extras into .venv, for example: dev,pdf
+#   setup.sh tools           what the tests of collect.sh run: shells, networking tools, kubectl, sshd
 #   setup.sh system          Pango and HarfBuzz (WeasyPrint draws with them), a Latin and a Chinese font
+#   setup.sh browser         Chromium, for the tests of the HTML report; without it they are skipped
 #
 # Debian and Ubuntu: packages come from apt-get, as root or with sudo. Elsewhere, or with IPVSCOPE_SKIP_APT=1, the
 # script only says what is needed. Without network it succeeds when everything is there already.
@@ -120,6 +122,55 @@ install_system() {
         skip_or_die
 }
 
+# Tests that miss one of these are skipped and say so; nothing fails for it.
+install_tools() {
+    command -v apt-get >/dev/null 2>&1 || return 0
+    PATH=$PATH:/usr/sbin:/sbin
+    missing=
+    for pair in busybox=busybox dash=dash shellcheck=shellcheck ip=iproute2 conntrack=conntrack ipset=ipset \
+        iptables=iptables nft=nftables sysctl=procps lsmod=kmod ssh=openssh-client kubectl=kubernetes-client; do
+        command -v "${pair%%=*}" >/dev/null 2>&1 || missing="$missing ${pair#*=}"
+    done
+    # This package opens a port on the machine: only where the whole machine is there for the tests.
+    if [ -n "${CI:-}" ] || [ "$(id -u)" = 0 ]; then
+        command -v sshd >/dev/null 2>&1 || missing="$missing openssh-server"
+    fi
+    [ -n "$missing" ] || return 0
+    can_install || {
+        say "some tests of collect.sh will be skipped without:$missing"
+        return 0
+    }
+    # Not every release has every package.
+    known=
+    for again in no yes; do
+        known=
+        for package in $missing; do
+            if apt-cache show "$package" >/dev/null 2>&1; then known="$known $package"; fi
+        done
+        if [ "$known" = "$missing" ] || [ "$again" = yes ]; then break; fi
+        apt_update || true
+    done
+    [ -n "$known" ] || return 0
+    say "tests of collect.sh: installing$known"
+    # shellcheck disable=SC2086  # a list of names
+    apt_install $known || { apt_update && apt_install $known; } || say "going on without; some tests will be skipped"
+}
+
+install_browser() {
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null 2>&1; then
+            return 0
+        fi
+    done
+    if ! command -v dpkg-query >/dev/null 2>&1; then
+        say "no dpkg here and no Chromium: the tests of the HTML report in a browser are skipped"
+        return 0
+    fi
+    # Ubuntu's package is only a stub that asks for snap; tests then skip and say so.
+    install "tests open the HTML report in a browser" chromium ||
+        say "going on without Chromium: the tests of the HTML report in a browser are skipped"
+}
+
 skip_or_die() {
     [ -n "${IPVSCOPE_SKIP_APT:-}" ] || die "stopped; IPVSCOPE_SKIP_APT=1 goes on without these packages"
     say "going on without them, as IPVSCOPE_SKIP_APT asks: PDF reports may fail or lack characters"
@@ -128,6 +179,8 @@ skip_or_die() {
 case ${1:-} in
     venv) make_venv ;;
     python) install_project "${2:?which extras}" ;;
+    tools) install_tools ;;
     system) install_system ;;
-    *) die "usage: setup.sh venv | python EXTRAS | system" ;;
+    browser) install_browser ;;
+    *) die "usage: setup.sh venv | python EXTRAS | tools | system | browser" ;;
 esac

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ SCRIPT = Path(__file__).parent.parent / "collect.sh"
 
 # All that the script may take from the machine it runs on; everything else is a stand-in or missing.
 BORROWED = (
-    "awk", "cat", "cp", "date", "grep", "gzip", "head", "hostname", "id", "ls", "mkdir", "mktemp", "rm", "sed", "sh",
-    "sleep", "sort", "tail", "tar", "tr", "uname",
+    "awk", "basename", "cat", "cp", "date", "df", "env", "grep", "gzip", "hostname", "id", "mkdir", "mktemp", "mv", "rm",
+    "sed", "sh", "sleep", "sort", "tail", "tar", "tr", "uname", "wc",
 )  # fmt: skip
 
 STAND_INS = {
     "conntrack": (
+        'case "$*" in *ipv6*) exit ;; esac\n'
         "printf 'ipv4     2 tcp      6 115 TIME_WAIT src=192.0.2.1'\n"
         "echo 'conntrack v1.4.7 (conntrack-tools): 1 flow entries have been shown.' >&2\n"
         "echo ' dst=192.0.2.2 sport=1 dport=80'"
@@ -41,6 +43,7 @@ STAND_INS = {
 KUBECTL = r"""
 case "$*" in
     "config view"*) printf 'demo' ;;
+    *"-o name") echo configmap/kube-proxy ;;
     "get nodes -A -o json") printf '%s\n' '{' '    "items": [' '        {' '            "metadata": {' \
         '                "labels": {' '                    "name": "not-this"' '                },' \
         '                "name": "node-a"' '            }' '        },' '        {' '            "metadata": {' \
@@ -55,7 +58,7 @@ case "$*" in
         '                        "fieldRef": {' '                            "fieldPath": "spec.nodeName"' \
         '                        }' '                    }' '                }' '            ],' \
         '            "value": "kept, outside env"' '        }' '    ]' '}' ;;
-    "get events"*) echo 'error: forbidden' >&2; exit 1 ;;
+    "get events"*) printf '{\n    "items": [],\n    "kind": "List"\n}\n'; echo 'error: forbidden' >&2; exit 1 ;;
     *eni-config*) printf '%s\n' '{"data": {"eni_conf": "{\n  \"access_key\": \"SECRET-3\",\n  \"access_secret\":\"SECRET-4\",\n  \"vswitches\": {}}"}}' ;;
     *) echo '{"items": []}' ;;
 esac
@@ -165,6 +168,16 @@ def test_a_node_is_collected_in_the_native_layout(collect: Run, tmp_path: Path) 
     assert {path for path in files if path.startswith("nodes/")} <= {c["file"] for c in manifest["commands"]}
 
 
+def test_a_node_is_not_burdened(collect: Run, commands: Path, tmp_path: Path) -> None:
+    for name in ("renice", "ionice"):
+        stand_in(commands, name, f'echo "$*" >>"{tmp_path}/{name}"')
+    written(collect("node", "-n", "a"), tmp_path)
+    assert (tmp_path / "renice").read_text().startswith("-n 19 -p ")
+    assert (tmp_path / "ionice").read_text().startswith("-c 3 -p ")
+    written(collect("cluster"), tmp_path)  # runs where nobody is served
+    assert (tmp_path / "renice").read_text().count("\n") == 1
+
+
 def test_standard_error_is_kept_apart(collect: Run, tmp_path: Path) -> None:
     files, manifest = written(collect("node", "-n", "a"), tmp_path)
 
@@ -193,13 +206,121 @@ def test_an_empty_table_leaves_an_empty_file(collect: Run, commands: Path, tmp_p
     assert files["nodes/a/ipset-save.txt"] == b""
 
 
-def test_the_legacy_tables_are_taken_beside_the_nft_ones(collect: Run, commands: Path, tmp_path: Path) -> None:
-    files, _ = written(collect("node", "-n", "a", "-o", "one"), tmp_path)
+def test_tables_of_the_other_variant_are_taken_where_there_are_any(
+    collect: Run, commands: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "proc" / "net" / "ip_tables_names"
+    names.parent.mkdir(parents=True)
+    names.write_text("nat\n")
+    proc = {"IPVSCOPE_PROC": str(tmp_path / "proc")}
+    files, _ = written(collect("node", "-n", "a", "-o", "one", env=proc), tmp_path)
     assert files["nodes/a/iptables-legacy-save.txt"] == b"*filter\nCOMMIT\n"
 
-    stand_in(commands, "iptables", "echo 'iptables v1.8.9 (legacy)'")
-    files, _ = written(collect("node", "-n", "a", "-o", "two"), tmp_path)
+    names.write_text("")  # asking would make the kernel set them up
+    files, manifest = written(collect("node", "-n", "a", "-o", "two", env=proc), tmp_path)
     assert "nodes/a/iptables-legacy-save.txt" not in files
+    assert entry(manifest, "iptables-legacy-save.txt")["skipped"] == "the kernel holds no legacy tables"
+
+    stand_in(commands, "iptables", "echo 'iptables v1.8.9 (legacy)'")
+    stand_in(commands, "iptables-nft-save", "echo '*filter'; echo COMMIT")
+    files, _ = written(collect("node", "-n", "a", "-o", "three", env=proc), tmp_path)
+    assert files["nodes/a/iptables-nft-save.txt"] == b"*filter\nCOMMIT\n"
+    assert "nodes/a/iptables-legacy-save.txt" not in files
+
+
+def test_a_command_that_would_load_a_module_is_not_run(collect: Run, tmp_path: Path) -> None:
+    proc, system = tmp_path / "proc", tmp_path / "sys"
+    (proc / "sys" / "kernel").mkdir(parents=True)
+    (proc / "sys" / "kernel" / "modprobe").write_text("/sbin/modprobe\n")
+    (proc / "net").mkdir()
+    (proc / "net" / "nf_conntrack").write_text("ipv4 2 tcp 6 1 SYN_SENT src=192.0.2.1 dst=192.0.2.2\n")
+    (proc / "modules").write_text("ip_set 61440 3 ip_set_hash_ip, Live 0x0\n")
+    (system / "module" / "nf_tables").mkdir(parents=True)
+    where = {"IPVSCOPE_PROC": str(proc), "IPVSCOPE_SYS": str(system), "IPVSCOPE_MODULES": str(tmp_path)}
+    files, manifest = written(collect("node", "-n", "a", env=where), tmp_path)
+
+    skipped = entry(manifest, "ipvsadm-Ln.txt")
+    assert (skipped["exit_code"], skipped["present"], skipped["complete"]) == (None, False, False)
+    assert skipped["skipped"] == "module ip_vs is not loaded, and the command would load it"
+    assert files["nodes/a/ipset-save.txt"]
+    assert files["nodes/a/iptables-save.txt"]
+    assert files["nodes/a/conntrack-L-extended.txt"] == (proc / "net" / "nf_conntrack").read_bytes()
+    assert entry(manifest, "ss-lntup.txt")["argv"][:2] == ["env", f"PROC_ROOT={proc}"]
+
+
+def test_what_a_command_prints_is_limited(collect: Run, commands: Path, tmp_path: Path) -> None:
+    line = "x" * 99
+    stand_in(commands, "ipset", f"while :; do echo {line}; done")
+    files, manifest = written(collect("node", "-n", "a", "-s", "1"), tmp_path)
+
+    cut = entry(manifest, "ipset-save.txt")
+    assert (cut["truncated"], cut["complete"], cut["present"]) == (True, False, True)
+    taken = files["nodes/a/ipset-save.txt"]
+    assert (1 << 20) - 100 <= len(taken) <= 1 << 20
+    assert taken.endswith(line.encode() + b"\n")
+    assert entry(manifest, "iptables-save.txt")["complete"] is True
+
+
+def test_a_node_has_a_time_of_its_own(collect: Run, commands: Path, tmp_path: Path) -> None:
+    stand_in(commands, "ipvsadm", "exec sleep 50")
+    run = collect("node", "-n", "a", "-b", "2")
+    files, manifest = written(run, tmp_path)
+    assert entry(manifest, "ipvsadm-Ln.txt")["timed_out"] is True
+    assert entry(manifest, "ipset-save.txt")["skipped"] == "the time for the node was used up"
+    assert "nodes/a/ipset-save.txt" not in files
+    assert b"who is masqueraded and what kube-proxy refuses is computed" in run.stderr
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_every_shell_runs_it(commands: Path, tmp_path: Path, shell: str) -> None:
+    """Busybox also stands for a system where awk, sed, tar and the rest are its own."""
+    if not (path := shutil.which(shell)):
+        pytest.skip(f"no {shell} here")
+    if shell == "busybox":
+        applets = set(subprocess.run([path, "--list"], capture_output=True, text=True, check=True).stdout.split())
+        for name in {*BORROWED, "timeout"} & applets:
+            (commands / name).unlink(missing_ok=True)
+            (commands / name).symlink_to(path)
+    stand_in(commands, "ipset", "echo begun; exec sleep 50")
+    stand_in(
+        commands, "ip", 'echo 1; [ "$*" != addr ] || while :; do echo 0123456789012345678901234567890123456789; done'
+    )
+    run = subprocess.run(
+        [path, *(["ash"] if shell == "busybox" else []), str(SCRIPT), "node", "-n", "a", "-t", "2", "-s", "1"],
+        env={"PATH": str(commands), "IPVSCOPE_SBIN": "", "TMPDIR": str(tmp_path), "IPVSCOPE_PROC": "/nowhere"},
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    files, manifest = written(run, tmp_path)
+    assert entry(manifest, "ipset-save.txt")["timed_out"] is True
+    assert entry(manifest, "ip-addr.txt")["truncated"] is True
+    assert len(files["nodes/a/ip-addr.txt"]) <= 1 << 20
+    assert files["nodes/a/ipvsadm-save-n.txt"] == b"ipvsadm -S -n\n"
+
+
+def test_redaction_is_asked_for_before_anything_is_collected(collect: Run, commands: Path, tmp_path: Path) -> None:
+    run = collect("node", "-n", "a", "--redact")
+    assert (run.returncode, b"ipvscope redact" in run.stderr, run.stdout) == (2, True, b"")
+    stand_in(commands, "ipvscope", '[ "$2" = --help ] || { cat "$2" >/dev/null && echo "redacted" >"$4"; }')
+    run = collect("node", "-n", "a", "--redact", "-o", "out/own-name.tar.gz")
+    assert (run.returncode, run.stdout) == (0, b"out/own-name.tar.gz\n")
+    assert (tmp_path / "out/own-name.tar.gz").read_text() == "redacted\n"
+    stand_in(commands, "ipvscope", '[ "$2" = --help ]')
+    run = collect("node", "-n", "a", "--redact", "-o", "failed")
+    assert (run.returncode, run.stdout, list((tmp_path / "failed").glob("*"))) == (1, b"", [])
+
+
+def test_output_of_another_shape_is_not_let_through(collect: Run, commands: Path, tmp_path: Path) -> None:
+    stand_in(
+        commands,
+        "kubectl",
+        """[ "$1" != get ] || echo '{"items": [{"spec": {"env": [{"name": "A", "value": "SECRET"}]}}]}'""",
+    )
+    files, manifest = written(collect("cluster"), tmp_path)
+    assert b"SECRET" not in b"".join(files.values())
+    assert entry(manifest, "pods.json")["skipped"].startswith("not kept: ")
 
 
 @pytest.mark.parametrize("with_timeout", [True, False])
@@ -218,12 +339,18 @@ def test_a_hanging_command_is_cut(collect: Run, commands: Path, tmp_path: Path, 
 
 
 def test_the_node_is_named_as_its_kubelet_registered_it(collect: Run, tmp_path: Path) -> None:
+    for name, other in (("700", "kubelet-helper"), ("900", "kube-proxy")):
+        (tmp_path / "proc" / name).mkdir(parents=True)
+        (tmp_path / "proc" / name / "comm").write_text(f"{other}\n")
+    (tmp_path / "proc" / "900" / "cmdline").write_bytes(b"/usr/local/bin/kube-proxy\0--config=/x\0")
     process = tmp_path / "proc" / "812"
-    process.mkdir(parents=True)
+    process.mkdir()
     (process / "comm").write_text("kubelet\n")
     (process / "cmdline").write_bytes(b"/usr/bin/kubelet\0--v=2\0--hostname-override=region.192.0.2.7\0")
-    _, manifest = written(collect("node", env={"IPVSCOPE_PROC": str(tmp_path / "proc")}), tmp_path)
+    files, manifest = written(collect("node", env={"IPVSCOPE_PROC": str(tmp_path / "proc")}), tmp_path)
     assert manifest["nodes_present"] == ["region.192.0.2.7"]
+    arguments = b"/usr/local/bin/kube-proxy\n--config=/x\n"
+    assert files["nodes/region.192.0.2.7/kube-proxy-args.txt"] == arguments
 
 
 def test_a_node_name_cannot_leave_its_folder(collect: Run, tmp_path: Path) -> None:
@@ -267,13 +394,6 @@ def test_the_cluster_part_keeps_secrets_out(collect: Run, tmp_path: Path) -> Non
     assert (manifest["cluster"], manifest["nodes_expected"]) == ("demo", ["node-a", "node-b"])
     assert entry(manifest, "events.json")["stderr_tail"] == "error: forbidden"
     assert "cluster/events.json" not in files
-
-
-def test_env_values_can_be_kept(collect: Run, tmp_path: Path) -> None:
-    files, manifest = written(collect("cluster", "--keep-env"), tmp_path)
-    assert b"SECRET-2" in files["cluster/pods.json"]
-    assert entry(manifest, "pods.json")["filtered"] == ""
-    assert b"SECRET" not in files["cluster/configmap-cni.json"]
 
 
 def test_a_load_balancer_is_described_with_its_server_groups(collect: Run, tmp_path: Path) -> None:
@@ -337,6 +457,10 @@ def test_merge_refuses_links_and_strangers(collect: Run, tmp_path: Path) -> None
         ["node", "-t", "1s"],
         ["node", "-t", "0"],
         ["node", "--help-me"],
+        ["node", "-s", "0"],
+        ["node", "-b", "12345678"],
+        ["node", "--kubectl"],
+        ["cluster", "--keep-env"],
         ["cloud-aliyun"],
         ["cloud-aliyun", "lb-1;id"],
         ["cloud-aliyun", "-r", "x y", "lb-1"],
@@ -362,3 +486,97 @@ def test_nothing_is_left_behind(collect: Run, tmp_path: Path) -> None:
     collect("node", "-n", "a", "-o", "out")
     assert not list(tmp_path.glob("ipvscope.*"))
     assert os.listdir(tmp_path / "out") != []
+
+
+def visited(collect: Run, commands: Path, tmp_path: Path, answer: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """`all` over one node called node-a, whose ssh answers with what the shell text prints."""
+    stand_in(commands, "ssh", answer)
+    return written(collect("all", "--ssh", "root@", "--nodes", "node-a=192.0.2.1", "-o", "all"), tmp_path)
+
+
+def test_a_node_speaks_for_itself_only(collect: Run, tmp_path: Path, commands: Path) -> None:
+    other = tmp_path / collect("node", "-n", "node-b").stdout.decode().strip()
+    files, manifest = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {other}")
+    assert manifest["nodes"][0]["reason"] == "the answer is of a node called 'node-b'"
+    assert manifest["nodes_present"] == []
+    assert not [path for path in files if path.startswith("nodes/")]
+
+
+def test_what_else_a_node_sends_is_left(collect: Run, tmp_path: Path, commands: Path) -> None:
+    honest = contents((tmp_path / collect("node", "-n", "node-a").stdout.decode().strip()).read_bytes())
+    manifest = honest["manifest.json"].replace(
+        b'"node": "node-a", "argv": ["uname"', b'"node": "node-b", "argv": ["uname"'
+    )
+    more = {**honest, "manifest.json": manifest, "cluster/services.json": b"{}", "nodes/node-b/ip-addr.txt": b"forged"}
+    for name, files in (("one", more), ("two", {k: v for k, v in more.items() if not k.startswith("nodes/node-b")})):
+        with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz") as forged:
+            for path, content in files.items():
+                member = tarfile.TarInfo(f"part/{path}")
+                member.size = len(content)
+                forged.addfile(member, io.BytesIO(content))
+    files, told = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {tmp_path}/one.tar.gz")
+    assert told["nodes_present"] == []
+    files, told = visited(collect, commands, tmp_path, f"cat >/dev/null; cat {tmp_path}/two.tar.gz")
+    assert told["nodes_present"] == ["node-a"]
+    assert files["cluster/services.json"] != b"{}"
+    assert {command["node"] for command in told["commands"]} == {"", "node-a"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("echo 'no shell for you'", "not a part made by collect.sh"),
+        ("echo 'Permission denied (publickey).' >&2; exit 255", "Permission denied (publickey)."),
+        ("exit 3", "exit code 3"),
+        ("printf '\\033[31mred\\033[0m \"quoted\" \\\\ \\303' >&2; exit 1", '?[31mred?[0m "quoted" \\ ?'),
+    ],
+)
+def test_a_node_that_does_not_answer_is_recorded(
+    collect: Run, tmp_path: Path, commands: Path, answer: str, reason: str
+) -> None:
+    files, manifest = visited(collect, commands, tmp_path, answer)
+    (node,) = manifest["nodes"]
+    assert (node["node"], node["reached"], node["reason"].strip()) == ("node-a", False, reason)
+    assert "cluster/services.json" in files
+
+
+def test_an_interrupted_node_leaves_nothing(commands: Path, tmp_path: Path) -> None:
+    stand_in(commands, "ipset", f"echo >{tmp_path}/running; exec sleep 50")
+    run = subprocess.Popen(
+        [str(commands / "sh"), str(SCRIPT), "node", "-n", "a"],
+        cwd=tmp_path,
+        env={"PATH": str(commands), "IPVSCOPE_SBIN": "", "TMPDIR": str(tmp_path), "IPVSCOPE_PROC": "/nowhere"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 60
+    while not (tmp_path / "running").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    run.terminate()
+    out, _ = run.communicate(timeout=30)
+    assert (run.returncode, out) == (130, b"")
+    assert not list(tmp_path.glob("ipvscope*"))
+
+
+@pytest.mark.parametrize("may_sudo", [True, False])
+def test_another_user_than_root_uses_sudo_where_it_may(
+    collect: Run, tmp_path: Path, commands: Path, may_sudo: bool
+) -> None:
+    stand_in(commands, "id", "echo 1000")
+    stand_in(
+        commands,
+        "sudo",
+        f'[ {int(may_sudo)} = 1 ] || exit 1; shift; [ "$1" != true ] || exit 0; echo >{tmp_path}/used; exec "$@"',
+    )
+    stand_in(commands, "ssh", f'echo "$*" >{tmp_path}/called; for last; do :; done; exec sh -c "$last"')
+    run = collect("all", "--ssh", "me", "--ssh-option", "Port=2222", "--nodes", "node-a=192.0.2.1", "-t", "7")
+    files, manifest = written(run, tmp_path)
+
+    assert manifest["nodes"][0]["reached"] is True
+    assert files["nodes/node-a/iptables-save.txt"] == b"*nat\nCOMMIT\n"
+    assert (tmp_path / "used").exists() is may_sudo
+    called = (tmp_path / "called").read_text()
+    assert called.startswith("-o Port=2222 -o BatchMode=yes ")
+    assert "me@192.0.2.1 " in called
+    assert "-n node-a -t 7" in called

@@ -17,10 +17,12 @@ from analyzer.bundle.names import clean, shown
 from analyzer.bundle.spool import Spool, SpoolView
 from analyzer.bundle.unpack import COMPRESSED, Unpacked, sniff, without_suffix
 
-# Archives inside the bundle are opened (one per node is usual), archives inside those are not.
-_LEVELS = 2
+# Archives inside the bundle are opened (one per node is usual), and archives in those (a sysdump holds one per node).
+_LEVELS = 3
 _LAYERS = 2
-_AREAS = frozenset({"nodes", "cluster", "kubectl", "objects", "cloud"})
+_AREAS = frozenset(
+    {"nodes", "cluster", "kubectl", "objects", "cloud", "cmd", "sos_commands", "cluster-resources", "host-collectors"}
+)
 _ENCRYPTED_SUFFIXES = (".gpg", ".pgp", ".age")
 
 
@@ -35,7 +37,8 @@ class Found:
 
 
 class Collector:
-    """Gathers `found` and `refused`. Level 0 is the source itself, 1 its members, 2 the members of an archive in it."""
+    """Gathers `found` and `refused`. Level 0 is the source itself, 1 its members, 2 and 3 the members of
+    archives in it."""
 
     def __init__(self, gauge: Gauge, spool: Spool) -> None:
         self.gauge, self.spool = gauge, spool

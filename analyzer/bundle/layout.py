@@ -1,7 +1,8 @@
 """Which node and which area a member belongs to.
 
-The native layout says so itself: ``nodes/<node>/…``, ``cluster/…``, ``cloud/<provider>/…``, ``manifest.json``. Anything
-else is loose: the name of the node is then looked for in folders, file names and small captures, and left empty
+The native layout says so itself: ``nodes/<node>/…``, ``cluster/…``, ``cloud/<provider>/…``, ``manifest.json``. Bundles of
+other collectors, one or several of them, are recognised by their markers (`analyzer.bundle.layouts`). Anything else is
+loose: the name of the node is then looked for in folders, file names and small captures, and left empty
 where it is not certain. What a capture means is no business of this module; it only looks at names, and into
 ``hostname``, ``uname`` and the manifest.
 """
@@ -10,12 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from analyzer.bundle.claims import Claim, Owners, claims
 from analyzer.bundle.labels import is_capture, node_folders, node_labels
-from analyzer.bundle.model import Area
+from analyzer.bundle.model import Area, Part
+from analyzer.bundle.places import NOT_OF_THE_LAYOUT, Piece, Place
 
 _LOOK_BYTES = 64 << 10
 _MANIFEST_BYTES = 32 << 20
@@ -27,25 +29,6 @@ _UNAME = re.compile(r"Linux (\S{1,253}) \d")
 _NO_NAMES = frozenset({"localhost", "localhost.localdomain", "(none)"})
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A file before it has a place."""
-
-    path: str
-    size: int
-    read: Callable[[], bytes]
-
-    @cached_property
-    def parts(self) -> tuple[str, ...]:
-        return tuple(self.path.split("/"))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    area: Area
-    node: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Arrangement:
     """A place per piece, in their order. `bad_manifest` is the path of a manifest that could not be used."""
@@ -54,13 +37,27 @@ class Arrangement:
     places: tuple[Place, ...]
     manifest: dict[str, object] = field(default_factory=dict)
     bad_manifest: str = ""
+    parts: tuple[Part, ...] = ()
 
 
-def arrange(pieces: Sequence[Piece], node: str) -> Arrangement:
-    """Give each piece its place; `node` is the caller's name for what the bundle does not name itself."""
+def arrange(pieces: Sequence[Piece], node: str, name: str = "") -> Arrangement:
+    """Give each piece its place.
+
+    Args:
+        node: the caller's name for what the bundle does not name itself.
+        name: what the folder or archive around the pieces was called.
+    """
     roots = _native_roots(pieces)
+    claimed = claims(pieces, roots, name)
+    around = {claim.root.path for claim in claimed if not claim.file}
+    roots = {root for root in roots if not any(root[:depth] in around for depth in range(len(root) + 1))}
+    owners = Owners(claimed)
     manifest_at = min(
-        (i for i, p in enumerate(pieces) if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()})),
+        (
+            i
+            for i, p in enumerate(pieces)
+            if p.parts[-1] == "manifest.json" and p.parts[:-1] in (roots or {()}) and not owners.of(p)
+        ),
         key=lambda i: (len(pieces[i].parts), pieces[i].path),
         default=None,
     )
@@ -69,10 +66,42 @@ def arrange(pieces: Sequence[Piece], node: str) -> Arrangement:
     if manifest_at is not None:
         read = _manifest(pieces[manifest_at])
         manifest, bad_manifest = (read, "") if read is not None else ({}, pieces[manifest_at].path)
-    places = [_native(piece, roots, node) for piece in pieces] if roots else _loose(pieces, node)
+    places: list[Place | None] = [None] * len(pieces)
+    names = [claim.layout.node(claim.root) or node or _folder_name(claim) for claim in claimed]
+    for i, piece in enumerate(pieces):
+        for owner in owners.of(piece):
+            place = claimed[owner].place(piece, names[owner])
+            if places[i] is None or place.unused != NOT_OF_THE_LAYOUT:
+                places[i] = place
+            if place.unused != NOT_OF_THE_LAYOUT:
+                break
+    free = [i for i, place in enumerate(places) if place is None]
+    rest = [pieces[i] for i in free]
+    for i, place in zip(free, [_native(p, roots, node) for p in rest] if roots else _loose(rest, node), strict=True):
+        places[i] = place
     if manifest_at is not None:
         places[manifest_at] = Place("manifest")
-    return Arrangement("native" if roots else "loose", tuple(places), manifest, bad_manifest)
+    placed = tuple(place for place in places if place is not None)
+    local = {place.node for place in placed if place.area == "node"}
+    parts = [
+        Part(
+            c.layout.name,
+            "/".join(c.file) or "".join(f"{one}/" for one in c.root.path),
+            names[n] if names[n] in local else "",
+        )
+        for n, c in enumerate(claimed)
+    ]
+    if roots:
+        parts += [Part("native", "".join(f"{one}/" for one in root)) for root in sorted(roots)]
+    elif not claimed or any(placed[i].area != "other" for i in free):
+        parts.append(Part("loose"))
+    layout = "+".join(dict.fromkeys(part.layout for part in parts))
+    return Arrangement(layout, placed, manifest, bad_manifest, tuple(parts))
+
+
+def _folder_name(claim: Claim) -> str:
+    """Captures of a node whose name nothing tells go by the folder or archive they are in."""
+    return claim.root.name if any(rule.area == "node" for rule in claim.layout.rules) else ""
 
 
 def _native_roots(pieces: Sequence[Piece]) -> set[tuple[str, ...]]:

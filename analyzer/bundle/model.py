@@ -17,6 +17,8 @@ class Member:
 
     `path` is relative to the bundle's root, with forward slashes. `node` is the node the layout assigns
     (`nodes/<node>/...`), empty when the layout does not say. `read` gives the whole content and may be called again.
+    `command` is the command that wrote it, where the layout says so; `partial` is why the absence of a row in it proves
+    nothing, `unused` why the layout does not read it at all. These three are empty in the ordinary case.
     """
 
     path: str
@@ -24,6 +26,9 @@ class Member:
     area: Area
     node: str
     read: Callable[[], bytes]
+    command: str = ""
+    partial: str = ""
+    unused: str = ""
 
     @property
     def name(self) -> str:
@@ -36,6 +41,15 @@ class Refused:
 
     path: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A bundle of one collector inside what was opened: its layout, its folder (with a slash behind) and its node."""
+
+    layout: str
+    root: str = ""
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class Limits:
 class Bundle:
     """An opened bundle; a context manager.
 
+    `layout` names the layouts of its `parts`.
     `digest` is the SHA-256 over sorted (path, content digest) pairs, so repacking changes nothing.
     """
 
@@ -63,6 +78,7 @@ class Bundle:
     refused: tuple[Refused, ...] = ()
     manifest: dict[str, object] = field(default_factory=dict)
     closer: Callable[[], None] | None = field(default=None, repr=False, compare=False)
+    parts: tuple[Part, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -30,8 +30,7 @@ def shown(name: str) -> str:
     'a\\\\nb'
     """
     safe = "".join(
-        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _HIDDEN else c
-        for c in readable(name[: 2 * _SHOWN])
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in readable(name[: 2 * _SHOWN])
     )
     return safe if len(safe) <= _SHOWN and len(name) <= 2 * _SHOWN else safe[:_SHOWN] + "…"
 

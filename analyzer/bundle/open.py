@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 
 from analyzer.bundle import folder, reasons
 from analyzer.bundle.collect import Collector, common_top
 from analyzer.bundle.gauge import Gauge, Translated
-from analyzer.bundle.layout import Piece, arrange
+from analyzer.bundle.layout import arrange
 from analyzer.bundle.model import Bundle, Limits, Member, Refused
+from analyzer.bundle.places import Piece
 from analyzer.bundle.spool import Spool
 from analyzer.errors import BundleError
 
 _DEFAULT = Limits()
+_SUFFIXES = re.compile(r"\.(?:tar|zip|t[gbx]z2?|tzst|tar\.(?:gz|xz|bz2|zst))$", re.IGNORECASE)
 
 
 def open_bundle(source: str | os.PathLike[str], *, limits: Limits = _DEFAULT, node: str = "") -> Bundle:
@@ -81,12 +84,25 @@ def _bundle(where: str, into: Collector, spool: Spool, node: str) -> Bundle:
     top = common_top([file.path for file in files])
     pieces = [Piece(file.path[len(top) :], file.size, file.read) for file in files]
     refused = [Refused(r.path.removeprefix(top), r.why) for r in into.refused]
-    placed = arrange(pieces, node)
+    outer = top.rstrip("/").rpartition("/")[2] or bare_name(where)
+    placed = arrange(pieces, node, outer)
     if placed.bad_manifest:
         refused.append(Refused(placed.bad_manifest, reasons.BAD_MANIFEST))
     members = tuple(
-        Member(piece.path, piece.size, place.area, place.node, piece.read)
+        Member(
+            piece.path, piece.size, place.area, place.node, piece.read, place.command, place.partial, place.unused
+        )  # fmt: skip
         for piece, place in zip(pieces, placed.places, strict=True)
     )
     order = sorted(set(refused), key=lambda r: (r.path, r.why))
-    return Bundle(where, placed.layout, members, tuple(order), placed.manifest, spool.close)
+    return Bundle(where, placed.layout, members, tuple(order), placed.manifest, spool.close, placed.parts)
+
+
+def bare_name(where: str) -> str:
+    """The name of a file or folder without the suffixes of archives.
+
+    >>> bare_name("/tmp/node-a.tar.gz"), bare_name("b/diag_1.tgz/"), bare_name("collector.json")
+    ('node-a', 'diag_1', 'collector.json')
+    """
+    name = os.path.basename(os.path.abspath(where))
+    return _SUFFIXES.sub("", name) or name

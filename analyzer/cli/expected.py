@@ -31,7 +31,7 @@ DIFF_COLUMNS = (
 _PART_OF_KIND = {"vip": "addresses", "set": "sets"}
 
 
-def run(bundle: Path, node: str, form: str, what: str, *, diff: bool) -> int:
+def run(bundle: Sequence[Path], node: str, form: str, what: str, *, diff: bool, lang: str = "") -> int:
     """Print the expected state, or how the capture differs from it; give the exit code.
 
     0: printed, or nothing differs; 1: something differs that is not benign; 4: the objects or captures for it are missing.

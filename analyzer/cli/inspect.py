@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +13,13 @@ from analyzer.errors import UsageError
 from analyzer.report.plain import clean
 
 if TYPE_CHECKING:
-    from analyzer.snapshot import Snapshot
+    from analyzer.report.messages import Messages
+    from analyzer.snapshot.model import Snapshot
 
 
-def run(bundle: Path, table: str, output: Path | None, node: str, *, lang: str = "en", as_json: bool = False) -> int:
+def run(
+    bundle: Sequence[Path], table: str, output: Path | None, node: str, *, lang: str = "", as_json: bool = False
+) -> int:
     """Print the overview or one table; write the table as CSV or Parquet."""
     from analyzer import api
     from analyzer.cli.words import words
@@ -39,8 +44,11 @@ def run(bundle: Path, table: str, output: Path | None, node: str, *, lang: str =
             from analyzer.report.terminal.inventory import show
 
             show(out.console(), snapshot, messages)
+            out.say(coverage(snapshot, messages))
         elif not table:
-            out.say(overview(snapshot))
+            out.say(overview(snapshot, messages))
+            out.say("")
+            out.say(coverage(snapshot, messages))
     return 0
 
 
@@ -71,30 +79,82 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def overview(snapshot: Snapshot) -> str:
+def overview(snapshot: Snapshot, messages: Messages) -> str:
     """Nodes with their regime, captures per node with state and rows, what was refused, notes by reason."""
+    from analyzer.cli.said import spoken
     from analyzer.snapshot.model import REGIME_KEYS
 
     lines = [f"{snapshot.source}  layout {snapshot.layout}  sha256 {snapshot.digest[:16]}", ""]
     for name in snapshot.node_names:
         regime = snapshot.regime(name)
-        lines.append(f"node {name}")
+        lines.append(spoken(f"node {name}", messages))
         for key in REGIME_KEYS:
             fact = regime[key]
             where = f"  {fact.evidence[0].place}" if fact.evidence else ""
             lines.append(f"  {key:20} {fact.value:28} {fact.how}{where}")
         lines.append("")
     captures = snapshot["captures"]
-    lines.append("captures")
+    lines.append(spoken("captures", messages))
     for row in captures.sort_values(["node", "file"], na_position="first").itertuples(index=False):
-        counts = f"{row.rows} rows" if row.state == "rows" else str(row.state)
-        extra = "" if row.complete is not False else " incomplete"
+        counts = spoken(f"{row.rows} rows", messages) if row.state == "rows" else messages.text(f"state.{row.state}")
+        extra = "" if row.complete is not False else " " + spoken("incomplete", messages)
         detail = f"  {row.detail}" if isinstance(row.detail, str) and row.detail else ""
         lines.append(f"  {row.file!s:70} {row.form if isinstance(row.form, str) else '-':24} {counts}{extra}{detail}")
     notes = snapshot["parse_notes"]
     if len(notes):
         lines.append("")
-        lines.append("parse notes")
+        lines.append(spoken("parse notes", messages))
         for reason, count in notes["reason"].value_counts().items():
             lines.append(f"  {reason:12} {count}")
     return "\n".join(map(clean, lines))
+
+
+def coverage(snapshot: Snapshot, messages: Messages) -> str:
+    """What was recognised; per node and input how well it is there; what the lack costs; times; obfuscation."""
+    from analyzer.bundle.layouts import layout
+    from analyzer.findings.inputs import inputs
+
+    text = messages.text
+    known = inputs(snapshot)
+    lines = [text("inspect.recognised")]
+    for part in snapshot.parts:
+        title = known_layout.title if (known_layout := layout(part.layout)) else part.layout
+        lines.append(f"  {clean(part.root or '.'):40} {title}" + (f"  {clean(part.node)}" if part.node else ""))
+    lacking: dict[str, set[str]] = {}
+    node: str | None = None
+    for one in known.inputs:
+        if one.node != node:
+            node = one.node
+            title = text("inspect.inputs.node", node=node) if node else text("inspect.inputs.cluster")
+            lines += ["", title]
+        told = [text(f"inspect.state.{one.state}"), ", ".join(map(clean, one.files[:2]))]
+        if len(one.files) > 2:
+            told[-1] += f" (+{len(one.files) - 2})"
+        told.append(clean(one.detail) if one.state not in ("present", "missing") else "")
+        told.append(text("inspect.masked", count=one.masked) if one.masked else "")
+        told.append(text("inspect.stale", seconds=one.stale_s) if one.stale_s else "")
+        lines.append(f"  {one.name:18} " + "  ".join(part for part in told if part))
+        if one.state != "present":
+            lacking.setdefault(one.name, set()).update(one.rules)
+    if lacking:
+        lines += ["", text("inspect.cost")]
+        for name, ids in lacking.items():
+            lines.append(f"  {name:18} {text(f'inspect.cost.{name}')}")
+            if ids:
+                lines.append(f"  {'':18} {text('inspect.cost.rules', rules=', '.join(sorted(ids)))}")
+    lines += ["", text("inspect.times")]
+    for name, (first, last) in known.times.items():
+        lines.append("  " + text("inspect.times.node", node=name, first=_clock(first), last=_clock(last)))
+    apart = text("inspect.times.apart", seconds=int(known.apart_s)) if known.times else text("inspect.times.unknown")
+    lines.append("  " + apart)
+    if known.obfuscated:
+        lines += [
+            "",
+            text("inspect.obfuscated"),
+            *("  " + text(f"inspect.obfuscated.{sign}") for sign in known.obfuscated),
+        ]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, rules, expected.
+"""``ipvscope``: analyze, inspect, probe, trace, matrix, whatif, diff, rules, expected, redact, unredact.
 
 Heavy libraries are imported inside the commands, so that ``--help`` answers at once.
 """
@@ -6,7 +6,7 @@ Heavy libraries are imported inside the commands, so that ``--help`` answers at 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ import typer
 from analyzer import __version__
 from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
-from analyzer.report.plain import clean
 
 app = typer.Typer(
     name="ipvscope",
@@ -29,8 +28,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Bundles = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE...",
+        help="Folders, archives or single captures, of ipvscope's or another collector; several become one cluster.",
+    ),
+]
 BundlePath = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="Folder, .tar[.gz|.xz|.bz2|.zst], .zip, or a single capture.")
+    Path,
+    typer.Argument(metavar="BUNDLE", help="Folder, archive or single capture, of ipvscope's or another collector."),
 ]
 NodeName = Annotated[
     str, typer.Option("--node", help="Node name for captures that do not say which node they are from.")
@@ -50,7 +57,12 @@ Limit = Annotated[
         show_default=False,
     ),
 ]
-Language = Annotated[str, typer.Option("--lang", help="Language of texts.")]
+Language = Annotated[
+    str,
+    typer.Option(
+        "--lang", metavar="zh|en", help="Language of texts; by default that of the locale.", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/outputs.md).")]
 
 
@@ -76,12 +88,20 @@ class Form(StrEnum):
     json = "json"
 
 
-def _limited(limits: str, bundle: Path, command: Callable[[], int]) -> Never:
+def _limited(limits: str, bundle: Path | Sequence[Path], command: Callable[[], int]) -> Never:
     """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
+    from analyzer.cli import out
     from analyzer.cli.progress import display
     from analyzer.limits import parse_limits, run_limited
 
-    raise typer.Exit(run_limited(partial(display.around, command), (), parse_limits(limits), str(bundle)))
+    names = ", ".join(map(str, [bundle] if isinstance(bundle, Path) else bundle))
+    try:
+        code = run_limited(partial(display.around, command), (), parse_limits(limits), names)
+    except KeyboardInterrupt:
+        # Typer would leave without a word.
+        out.warn("interrupted")
+        code = 130
+    raise typer.Exit(code)
 
 
 def _version(value: bool) -> None:
@@ -101,7 +121,7 @@ def options(
 
 @app.command()
 def analyze(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the reports; made if absent.")] = Path(
         "ipvscope-report"
     ),
@@ -115,7 +135,7 @@ def analyze(
         Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
     ] = Threshold.warning,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     intent: Annotated[
         Path | None, typer.Option(help="YAML file of who must and must not reach what; a violation is exit code 1.")
@@ -133,8 +153,22 @@ def analyze(
     simulate: Annotated[
         bool, typer.Option("--simulate/--no-simulate", help="Try out each fix and show what it solves and breaks.")
     ] = True,
-    json: Json = False,
     limits: Limit = "",
+    redact: Annotated[
+        bool, typer.Option("--redact", help="Analyse a redacted copy: the report holds no name of yours (see redact).")
+    ] = False,
+    mapping: Annotated[
+        Path | None, typer.Option(help="With --redact: the mapping. Default: beside the reports.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="With --redact: file with a secret, see redact.")] = None,
+    json: Json = False,
+    meta: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="For the cover (repeatable): ticket=..., customer=..., cluster=..., author=..., time=...; others as they are.",
+        ),
+    ] = None,
 ) -> None:
     """Analyse a bundle and write its reports: html, pdf and json unless --format says otherwise.
 
@@ -145,23 +179,24 @@ def analyze(
     from analyzer.report.formats import chosen
 
     command = partial(
-        run, bundle, output, list(chosen(formats or ())), fail_on.value, node, lang, apply or (), intent, policy,
-        symptom or (), simulate=simulate, as_json=json,
+        run, bundle, output, list(chosen(formats or ())), fail_on.value, node, lang, apply or (),
+        intent, policy, symptom or (), simulate=simulate, redact=(mapping, key) if redact else None,
+        as_json=json, meta=meta or (),
     )  # fmt: skip
     _limited(limits, bundle, command)
 
 
 @app.command()
 def inspect(
-    bundle: BundlePath,
+    bundle: Bundles,
     table: Annotated[str, typer.Option("--table", "-t", help="Print this table instead of the overview.")] = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the table there (.csv or .parquet).")
     ] = None,
     node: NodeName = "",
-    json: Json = False,
-    lang: Language = "en",
     limits: Limit = "",
+    json: Json = False,
+    lang: Language = "",
 ) -> None:
     """Show what a bundle holds: captures, coverage, each node's regime, parse notes, or one table."""
     from analyzer.cli.inspect import run
@@ -171,14 +206,14 @@ def inspect(
 
 @app.command()
 def probe(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")] = "",
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")] = "",
     probes: Annotated[Path | None, typer.Option(help="CSV with the columns source,target.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the verdicts there as CSV.")] = None,
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     limits: Limit = "",
 ) -> None:
@@ -193,12 +228,12 @@ def probe(
 
 @app.command()
 def trace(
-    bundle: BundlePath,
+    bundle: Bundles,
     source: Annotated[str, typer.Option("--from", help="node:NAME, pod:NAMESPACE/NAME or external:IP.")],
     target: Annotated[str, typer.Option("--to", help="IP:PORT[/tcp|udp|sctp].")],
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     apply: Changes = None,
     limits: Limit = "",
 ) -> None:
@@ -211,7 +246,7 @@ def trace(
 
 @app.command()
 def matrix(
-    bundle: BundlePath,
+    bundle: Bundles,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there (.csv or .parquet).")] = None,
     max_cells: Annotated[int, typer.Option(help="Walk at most so many cells; 0 for all.")] = 0,
     listeners: Annotated[
@@ -220,9 +255,9 @@ def matrix(
     ] = False,
     node: NodeName = "",
     apply: Changes = None,
-    json: Json = False,
-    lang: Language = "en",
     limits: Limit = "",
+    json: Json = False,
+    lang: Language = "",
 ) -> None:
     """Who reaches what: every Service address and port from every node, pod and from outside, as a table."""
     from analyzer.cli.matrix import run
@@ -233,7 +268,7 @@ def matrix(
 
 @app.command()
 def whatif(
-    bundle: BundlePath,
+    bundle: Bundles,
     apply: Changes = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the changed cells there (.csv or .parquet).")
@@ -244,7 +279,7 @@ def whatif(
     ] = "",
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     limits: Limit = "",
 ) -> None:
     """What a change does to who reaches what: the cells that differ, with the controllers' and kube-proxy's reaction simulated.
@@ -281,7 +316,7 @@ def diff(
     ] = "",
     json: Json = False,
     node: NodeName = "",
-    lang: Language = "en",
+    lang: Language = "",
     limits: Limit = "",
 ) -> None:
     """Compare two bundles of one cluster: did the fix work, what changed before the incident.
@@ -296,7 +331,7 @@ def diff(
 @app.command()
 def rules(
     rule: Annotated[str, typer.Argument(metavar="[ID]", help="Explain this one.")] = "",
-    lang: Language = "en",
+    lang: Language = "",
     json: Json = False,
 ) -> None:
     """List what can be found, or explain one rule."""
@@ -307,7 +342,7 @@ def rules(
 
 @app.command()
 def expected(
-    bundle: BundlePath,
+    bundle: Bundles,
     node: Annotated[str, typer.Option("--node", help="The node; may be left out where there is only one.")] = "",
     form: Annotated[Form, typer.Option("--format", "-f", help="As the tools print it, or as tables.")] = Form.ipvsadm,
     what: Annotated[
@@ -316,8 +351,9 @@ def expected(
     diff: Annotated[
         bool, typer.Option("--diff", help="How the capture differs, with the lines that prove it.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     limits: Limit = "",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    lang: Language = "",
 ) -> None:
     """Print what kube-proxy in IPVS mode should have programmed on a node, from the objects alone.
 
@@ -326,7 +362,126 @@ def expected(
     """
     from analyzer.cli.expected import run
 
-    _limited(limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff))
+    _limited(
+        limits, bundle, partial(run, bundle, node, "json" if json else form.value, what.value, diff=diff, lang=lang)
+    )
+
+
+@app.command()
+def redact(
+    bundle: BundlePath,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder, or .tar.gz, .tar.xz, .tar.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="The mapping; read if it is there, and written. Default: beside the output.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="File with a secret; the same secret gives the same names.")] = None,
+    node: NodeName = "",
+    lang: Language = "",
+) -> None:
+    """Write the same bundle without addresses, names, ids, MACs, certificates and tokens of yours; the findings stay the same.
+
+    Addresses keep their prefixes and their kind. The mapping (mode 0600) brings the names back, see unredact. The output is
+    scanned for what must not be in it, and deleted if something is.
+    """
+    from analyzer.cli.redact import run
+
+    raise typer.Exit(run(bundle, output, mapping, key, node, lang))
+
+
+@app.command()
+def unredact(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON, HTML, Markdown or text.")],
+    mapping: Annotated[Path, typer.Option(help="The mapping that redact wrote.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there, not to the terminal.")] = None,
+) -> None:
+    """Bring the names back into a report about a redacted bundle."""
+    from analyzer.cli.redact import back
+
+    raise typer.Exit(back(report, mapping, output))
+
+
+class Engine(StrEnum):
+    pool = "pool"
+    dask = "dask"
+
+
+class TicketReport(StrEnum):
+    html = "html"
+    pdf = "pdf"
+    json = "json"
+    none = "none"
+
+
+@app.command()
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...",
+            help="Folders of bundles, bundles, patterns, lists of tickets (.csv, .jsonl), URLs (s3://, oss://, https://).",
+        ),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder or URL of the results; run again to go on.")],
+    report: Annotated[
+        list[TicketReport] | None,
+        typer.Option("--report", "-r", help="Report of each ticket (repeatable); html if not said."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Bundles at a time; 0: one per core.")] = 0,
+    limits: Annotated[
+        str, typer.Option(help="For each bundle, e.g. memory=4g,cpu=600s,time=15m; 'off' for none.")
+    ] = "",
+    engine: Annotated[
+        Engine, typer.Option(help="Where bundles are analysed: here, or on a Dask cluster.")
+    ] = Engine.pool,
+    scheduler: Annotated[str, typer.Option(help="Address of the Dask scheduler, tcp://HOST:PORT.")] = "",
+    fail_on: Annotated[
+        Threshold, typer.Option(help="Exit with 1 when a finding is at least this severe.")
+    ] = Threshold.warning,
+    simulate: Annotated[
+        bool, typer.Option("--simulate/--no-simulate", help="Try out each fix (takes longer).")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Analyse again what is there already.")] = False,
+    duckdb: Annotated[
+        bool | None,
+        typer.Option("--duckdb/--no-duckdb", help="Also queue.duckdb; if not said, when DuckDB is installed."),
+    ] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Also queue.xlsx.")] = False,
+    https_listing: Annotated[
+        bool, typer.Option("--https-listing", help="Read https:// pages of links as folders; trust the server.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    node: NodeName = "",
+    lang: Language = "en",
+) -> None:
+    """Analyse a queue of bundles: one result each, tables, and index.html by root cause, cluster, version and CNI.
+
+    A broken bundle is a row of tickets.csv, never the end. A run that was stopped, also by kill -9, goes on where it was.
+
+    Exit codes: 0 nothing at or above the threshold, 1 findings, 2 usage, 3 no bundle could be read, 4 no finding, but some
+    bundles are failed or incomplete.
+    """
+    from analyzer.cli.batch import run
+
+    raise typer.Exit(
+        run(
+            sources,
+            output,
+            [one.value for one in report or [TicketReport.html]],
+            jobs,
+            limits,
+            engine.value,
+            scheduler,
+            fail_on.value,
+            node,
+            lang,
+            simulate=simulate,
+            fresh=fresh,
+            duckdb=duckdb,
+            workbook=xlsx,
+            https_listing=https_listing,
+            quiet=quiet,
+        )  # fmt: skip
+    )
 
 
 def main() -> None:
@@ -341,11 +496,12 @@ def main() -> None:
     try:
         app()
     except IpvscopeError as error:
-        # Each on a line of its own, whatever names of the bundle are in it.
-        place = f"{error.where}: " if error.where else ""
-        out.warn(clean(place + error.what))
-        if error.hint:
-            out.warn(clean(error.hint), prefix="  ")
+        from analyzer.cli.said import error_lines, language_of
+
+        what, *hint = error_lines(error, language_of(sys.argv[1:]))
+        out.warn(what)
+        for line in hint:
+            out.warn(line, prefix="  ")
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

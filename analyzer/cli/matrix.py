@@ -11,14 +11,14 @@ from analyzer.progress import stage
 
 
 def run(
-    bundle: Path,
+    bundle: Sequence[Path],
     output: Path | None,
     max_cells: int,
     listeners: bool,
     node: str,
     apply: Sequence[str] = (),
     *,
-    lang: str = "en",
+    lang: str = "",
     as_json: bool = False,
 ) -> int:
     """Write the matrix as CSV or Parquet, print it as JSON or CSV, or on a terminal a line per address.

@@ -54,10 +54,17 @@ def lines(told: Iterable[str]) -> None:
         out.print(Text(line, style="" if line.startswith(" ") else "bold"), soft_wrap=True)
 
 
+def spoken(sentence: str) -> str:
+    """A sentence of the code in the language that the command line asks for."""
+    from analyzer.cli import said
+
+    return said.spoken(sentence, said.language_of(sys.argv[1:]))
+
+
 def warn(text: str, prefix: str = "ipvscope: ") -> None:
-    """A remark on standard error."""
+    """A remark on standard error, in the reader's language."""
     display.stop()
-    print(prefix + clean_block(text), file=sys.stderr)
+    print(prefix + clean_block(spoken(text)), file=sys.stderr)
 
 
 def document(value: dict[str, Any]) -> None:

@@ -12,7 +12,13 @@ from analyzer.errors import UsageError
 
 
 def run_table(
-    bundle: Path, probes: Path, output: Path | None, node: str, apply: Sequence[str] = (), *, as_json: bool = False
+    bundle: Sequence[Path],
+    probes: Path,
+    output: Path | None,
+    node: str,
+    apply: Sequence[str] = (),
+    *,
+    as_json: bool = False,
 ) -> int:
     """Verdicts for a CSV of probes, order kept. Without `output` they go to standard output."""
     import pandas as pd
@@ -46,7 +52,7 @@ def run_table(
 
 
 def run_one(
-    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+    bundle: Sequence[Path], source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
 ) -> int:
     """One verdict in a line of words, or with its paths as JSON."""
     from analyzer import api
@@ -71,7 +77,7 @@ def run_one(
 
 
 def run_trace(
-    bundle: Path, source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
+    bundle: Sequence[Path], source: str, target: str, *, as_json: bool, node: str, lang: str, apply: Sequence[str] = ()
 ) -> int:
     """Every path of one connection, in words or as JSON."""
     from analyzer import api

@@ -18,7 +18,7 @@ DELAY_S = 1.0
 
 
 class Display:
-    """One line: a spinner, the stage, a bar where its length is known, the time so far."""
+    """One line: a spinner, the stage, a bar where its length is known, the time so far and left."""
 
     def __init__(self, delay: float = DELAY_S) -> None:
         self.enabled = False
@@ -65,14 +65,15 @@ class Display:
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         with self._lock:
             if self._timer is None:
                 return
             self._line = Progress(
                 SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
-                TimeElapsedColumn(), console=Console(file=_raw_stderr()), transient=True, redirect_stdout=False, redirect_stderr=False,
+                TimeElapsedColumn(), TimeRemainingColumn(), console=Console(file=_raw_stderr()), transient=True,
+                redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._line.add_task("", total=None)
             self._refresh()

@@ -23,7 +23,7 @@ NAMES = 3
 
 
 def run(
-    bundle: Path,
+    bundle: Sequence[Path],
     words: Sequence[str],
     output: Path | None,
     max_cells: int,

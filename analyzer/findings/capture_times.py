@@ -37,6 +37,10 @@ class CaptureTimes:
         object_times = [taken for file in self.objects if (taken := self._of(file)) is not None]
         return any(abs(one - other) > SKEW_S for one in node_times for other in object_times)
 
+    def taken(self, file: str) -> float | None:
+        """When the file was taken, in seconds since 1970; nothing when no manifest says so."""
+        return self._of(file) if self.of_file else None
+
     def _of(self, file: str) -> float | None:
         """Paths in the manifest are relative to its folder, which may not be the bundle's root."""
         parts = file.split("/")

@@ -15,23 +15,24 @@ from analyzer.findings.drift_sets import set_drift
 from analyzer.kubeproxy import Expected, ExpectedServer, expected_on
 from analyzer.kubeproxy.printed import endpoint, flags
 from analyzer.snapshot import Snapshot
-from analyzer.snapshot.objects import evidence_of, number, records, text
+from analyzer.snapshot.objects import columns, evidence_of, number, records, text
 
 __all__ = ["Drift", "Kind", "comparable", "drift", "drift_on"]
 
 
 def drift(snapshot: Snapshot) -> Iterator[Drift]:
     """Differences on every node that runs kube-proxy in IPVS mode and whose captures are whole."""
+    times = CaptureTimes(snapshot)
     for node in snapshot.node_names:
-        yield from drift_on(snapshot, node)
+        yield from drift_on(snapshot, node, times)
 
 
-def drift_on(snapshot: Snapshot, node: str) -> Iterator[Drift]:
+def drift_on(snapshot: Snapshot, node: str, times: CaptureTimes | None = None) -> Iterator[Drift]:
     """Differences on one node; none where nothing can be compared (see `comparable`)."""
     compared = comparable(snapshot, node)
     if not compared:
         return
-    times = CaptureTimes(snapshot)
+    times = times or CaptureTimes(snapshot)
     expected = expected_on(snapshot, node)
     parts = {"ipvsadm": _servers, "ip-addr": _vips}
     for capture in compared:
@@ -59,13 +60,14 @@ def _servers(snapshot: Snapshot, node: str, expected: Expected) -> Iterator[Drif
         port = number(row["port"])
         if text(row["address"]) and port is not None:
             captured[(text(row["protocol"]), row["address"], port)] = row
-    below: dict[tuple[str, str, int], dict[tuple[str, int], tuple[int | None, Evidence]]] = defaultdict(dict)
-    for row in records(own["real_servers"]) if "real_servers" in own else []:
-        port, real_port = number(row["vs_port"]), number(row["port"])
-        if text(row["vs_address"]) and port is not None and text(row["address"]) and real_port is not None:
-            key = (text(row["vs_protocol"]), row["vs_address"], port)
-            below[key][(row["address"], real_port)] = (number(row["weight"]), evidence_of(row, node))
-    captures = snapshot["captures"]
+    below: dict[tuple[str, str, int], dict[tuple[str, int], tuple[int | None, str, int]]] = defaultdict(dict)
+    names = ("vs_protocol", "vs_address", "vs_port", "address", "port", "weight", "file", "line")
+    for protocol, vip, port, address, real_port, weight, file, line in (
+        columns(own["real_servers"], *names) if "real_servers" in own else ()
+    ):
+        if vip and port is not None and address and real_port is not None:
+            below[(protocol or "", vip, port)][(address, real_port)] = (weight, file or "", line or 0)
+    captures = snapshot.by_node.get(node, {}).get("captures", snapshot["captures"])
     plain = set(captures.loc[captures["form"] == "ipvs-proc", "file"].dropna())
     for key, server in expected.servers.items():
         if key not in captured:
@@ -76,8 +78,11 @@ def _servers(snapshot: Snapshot, node: str, expected: Expected) -> Iterator[Drif
         if key in expected.contested:  # any of the Services may have won (F9)
             continue
         wanted = set(server.real_servers)
-        for real, (weight, where) in below[key].items():
+        for real, (weight, file, line) in below[key].items():
+            if real in wanted and weight != 0:
+                continue
             detail = endpoint(*real)
+            where = Evidence(file, line, "", node)
             if real not in wanted:
                 kind: Kind = "real-server-draining" if weight == 0 else "real-server-stale"
                 yield Drift(kind, node, server.service, _name(key), detail, (here, where, *server.evidence[:1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
@@ -59,3 +60,11 @@ def rules() -> tuple[Rule, ...]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     return tuple(sorted(_RULES.values(), key=lambda one: (one.order, one.id)))
+
+
+def rule_set() -> tuple[int, str]:
+    """How many rules there are, and a digest of their ids, inputs and severities: equal digests looked for the same."""
+    said = "\n".join(
+        f"{one.id} {','.join(one.needs)} {','.join(one.severities)}" for one in sorted(rules(), key=lambda one: one.id)
+    )
+    return len(rules()), hashlib.sha256(said.encode()).hexdigest()[:16]

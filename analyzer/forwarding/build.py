@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -98,25 +98,18 @@ def build_world(snapshot: Snapshot) -> World:
 
 def _answered(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[tuple[str, str, int], Evidence]:
     """(protocol, address, port) of sockets that conntrack saw answering: assured flows prove that somebody listens."""
-    flows = snapshot["connections"]
-    if not len(flows):
-        return {}
     own = {ip for pod in pods.values() for ip in pod.ips}
-    hits = flows[flows["assured"].fillna(False).astype(bool) & flows["reply_src"].isin(own)]
-    hits = hits.drop_duplicates(["protocol", "reply_src", "reply_sport"])
-    return {
-        (str(protocol), str(address), int(port)): Evidence(str(file), int(line), "", str(node))
-        for protocol, address, port, file, line, node in zip(
-            hits["protocol"],
-            hits["reply_src"],
-            hits["reply_sport"],
-            hits["file"],
-            hits["line"],
-            hits["node"],
-            strict=True,
-        )
-        if number(port) is not None
-    }
+    names = ("protocol", "reply_src", "reply_sport", "file", "line", "node")
+    found: dict[tuple[str, str, int], Evidence] = {}
+    for flows in snapshot.chunks("connections"):
+        hits = flows[flows["assured"].fillna(False).astype(bool) & flows["reply_src"].isin(own)]
+        hits = hits.drop_duplicates(["protocol", "reply_src", "reply_sport"])
+        for protocol, address, port, file, line, node in zip(*(hits[name] for name in names), strict=True):
+            if number(port) is not None:
+                found.setdefault(
+                    (str(protocol), str(address), int(port)), Evidence(str(file), int(line), "", str(node))
+                )
+    return found
 
 
 def _entries(
@@ -124,16 +117,16 @@ def _entries(
 ) -> Mapping[str, tuple[str, ...]]:
     """External IP -> the nodes at which connections of clients from elsewhere arrived, as conntrack recorded them."""
     external = {ip for service in snapshot.objects.services for ip in service.external_ips}
-    flows = snapshot["connections"]
-    if not external or not len(flows):
+    if not external:
         return {}
     inside = {ip: pod.node for pod in pods.values() for ip in pod.ips}
     found: dict[str, set[str]] = defaultdict(set)
-    hits = flows[flows["orig_dst"].isin(external)].drop_duplicates(["node", "orig_src", "orig_dst"])
-    for node, source, destination in zip(hits["node"], hits["orig_src"], hits["orig_dst"], strict=True):
-        own = str(source) in node_addresses.get(str(node), ()) or inside.get(str(source)) == str(node)
-        if not own and source != destination:
-            found[str(destination)].add(str(node))
+    for flows in snapshot.chunks("connections"):
+        hits = flows[flows["orig_dst"].isin(external)].drop_duplicates(["node", "orig_src", "orig_dst"])
+        for node, source, destination in zip(hits["node"], hits["orig_src"], hits["orig_dst"], strict=True):
+            own = str(source) in node_addresses.get(str(node), ()) or inside.get(str(source)) == str(node)
+            if not own and source != destination:
+                found[str(destination)].add(str(node))
     return {address: tuple(sorted(nodes)) for address, nodes in found.items()}
 
 
@@ -145,19 +138,19 @@ def node_addresses(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     listed: dict[str, list[str]] = {name: [] for name in snapshot.node_names}
     for row in records(snapshot["nodes"]):
         listed.setdefault(text(row["name"]), []).extend((*parts(row["internal_ips"]), *parts(row["external_ips"])))
-    holders: dict[str, set[str]] = defaultdict(set)
+    holders: dict[str, str] = {}
+    """Address -> the node that holds it, empty for several."""
     captured: dict[str, list[str]] = defaultdict(list)
-    frame = snapshot["addresses"]
-    for node, interface, address, scope in zip(
-        frame["node"], frame["interface"], frame["address"], frame["scope"], strict=True
-    ):
-        if not isinstance(address, str) or not isinstance(interface, str) or is_loopback(address):
-            continue
-        holders[address].add(str(node))
-        if interface != "kube-ipvs0" and scope not in ("host", "link"):
-            captured[str(node)].append(address)
+    for frame in snapshot.chunks("addresses"):
+        for node, interface, address, scope in columns(frame, "node", "interface", "address", "scope"):
+            if address is None or interface is None or is_loopback(address):
+                continue
+            if holders.setdefault(address, node) != node:
+                holders[address] = ""
+            if interface != "kube-ipvs0" and scope not in ("host", "link"):
+                captured[node].append(address)
     for node, addresses in captured.items():
-        listed.setdefault(node, []).extend(a for a in addresses if len(holders[a]) == 1)
+        listed.setdefault(node, []).extend(a for a in addresses if holders[a])
     return {node: tuple(dict.fromkeys(addresses)) for node, addresses in listed.items()}
 
 
@@ -214,7 +207,7 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         _rules(state, table("rules"))
     if snapshot.has(node, "ipvsadm"):
         state.layers["ipvsadm"] = "captured"
-        _servers(state, own.get("virtual_servers"), own.get("real_servers"))
+        _servers(state, own.get("virtual_servers"), lambda: own.get("real_servers"))
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
         _sets(state, table("ipsets"), table("ipset_members"))
@@ -286,11 +279,19 @@ def _rules(state: NodeState, rows: list[dict[str, Any]]) -> None:
         rules.sort(key=lambda one: one.priority)
 
 
-def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame | None) -> None:
+def _servers(state: NodeState, virtual: pd.DataFrame | None, read_real: Callable[[], pd.DataFrame | None]) -> None:
     """Index the virtual servers; objects are made when a packet meets one (a node has thousands, a walk meets a few)."""
     node = state.name
-    below: dict[ServerKey, list[tuple[Any, ...]]] = defaultdict(list)
-    if real is not None:
+    grouped: dict[ServerKey, list[tuple[Any, ...]]] = {}
+
+    def below(key: ServerKey) -> list[tuple[Any, ...]]:
+        """Rows of a virtual server's real servers; grouped when the first one is asked for."""
+        real = None if grouped else read_real()
+        if real is not None:
+            group(real)
+        return grouped.get(key, [])
+
+    def group(real: pd.DataFrame) -> None:
         wanted = (
             "vs_protocol",
             "vs_address",
@@ -305,7 +306,7 @@ def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame 
         )
         for row in columns(real, *wanted):
             if row[1] and row[2] is not None and row[3]:
-                below[(row[0] or "", row[1], row[2])].append(row)
+                grouped.setdefault((row[0] or "", row[1], row[2]), []).append(row)
 
     def made(key: ServerKey, scheduler: str, persistence: int | None, file: str, line: int) -> VirtualServer:
         servers = tuple(
@@ -317,7 +318,7 @@ def _servers(state: NodeState, virtual: pd.DataFrame | None, real: pd.DataFrame 
                 Evidence(str(where), number_ or 0, "", node),
                 active,
             )  # fmt: skip
-            for _, _, _, address, port, weight, forwarding, where, number_, active in below.get(key, ())
+            for _, _, _, address, port, weight, forwarding, where, number_, active in below(key)
         )
         evidence = Evidence(str(file), line or 0, "", node)
         return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)

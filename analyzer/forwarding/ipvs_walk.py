@@ -11,6 +11,9 @@ from analyzer.forwarding.chain_walk import ChainWalk
 from analyzer.forwarding.journey import FEW_REAL_SERVERS, Arrival, Crossing, Stop
 from analyzer.forwarding.state import NodeState, RealServer, Route, VirtualServer
 
+NODE_PORTS = range(30000, 32768)
+"""The usual range of nodePorts (API server, --service-node-port-range)."""
+
 
 class IpvsWalk(ChainWalk):
     """IPVS at LOCAL_IN and LOCAL_OUT."""
@@ -23,6 +26,9 @@ class IpvsWalk(ChainWalk):
         state, packet = crossing.state, crossing.packet
         self.needs(state, "ipvsadm")
         found = state.virtual_servers.get((packet.protocol, packet.dst, packet.dport))
+        vague = packet.dst in state.vague_addresses or packet.dport in state.vague_node_ports
+        if found is not None and vague:
+            self.not_whole(state, "services")
         if found is None:
             served = (
                 packet.dst in self.world.service_addresses or (packet.protocol, packet.dport) in self.world.node_ports
@@ -31,7 +37,14 @@ class IpvsWalk(ChainWalk):
                 self.not_whole(state, f"firewall-mark virtual servers of {state.name}")
             if "ipvsadm" in state.incomplete and served and state.is_local(packet.dst):
                 self.not_whole(state, f"all of ipvsadm of {state.name}")
+            if state.services_partial and self._may_be_served(state, packet.dst, packet.dport):
+                self.not_whole(state, "services")
         return found
+
+    def _may_be_served(self, state: NodeState, address: str, port: int) -> bool:
+        """Whether a Service that was not collected could have this address: any port of a VIP, a nodePort of the node."""
+        on = [entry.interface for entry in state.addresses if entry.address == address]
+        return bool(on) and ("kube-ipvs0" in on or port in NODE_PORTS)
 
     def not_whole(self, state: NodeState, what: str) -> NoReturn:
         """A virtual server that is not listed may exist all the same: absence from a cut listing proves nothing."""

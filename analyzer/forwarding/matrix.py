@@ -6,13 +6,16 @@ Cells that are alike share a walk (`shared.py`).
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heapreplace
 
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
-from analyzer.forwarding.model import Source, Target
+from analyzer.forwarding.model import Source, Target, Verdict
 from analyzer.forwarding.shared import verdict_of
 from analyzer.forwarding.world import LbListener, World
+from analyzer.progress import Report
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 """The outside client (RFC 5737, RFC 3849): an address no node, pod or load balancer has."""
@@ -21,7 +24,9 @@ MAX_CELLS = 8_000
 """What one report walks; beyond, the nodes that differ most in role stand for the others."""
 
 
-def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False) -> Matrix:
+def matrix(
+    world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False, progress: Report | None = None
+) -> Matrix:
     """Walk every cell.
 
     Beyond `max_cells` only some nodes are vantage points and NodePort entries: chosen so that each kube-proxy regime, and for
@@ -30,11 +35,15 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
 
     Args:
         max_cells: 0 for no limit.
+        progress: called with the cells that are walked and those that there are.
         listeners: also ports of published addresses that no Service has but a process of some node listens on.
     """
     max_cells = max_cells or sys.maxsize
     order = _by_difference(world)
     nodes = order
+    sizes = _Sizes(world)
+    while sizes.cells(nodes) > max_cells and len(nodes) > 2:  # less than there are: listeners come on top
+        nodes = nodes[: max(2, len(nodes) * 3 // 4)]
     targets, columns = _rows_and_columns(world, nodes, listeners)
     while len(targets) * len(columns) > max_cells and len(nodes) > 2:
         nodes = nodes[: max(2, len(nodes) * 3 // 4)]
@@ -46,12 +55,36 @@ def matrix(world: World, *, max_cells: int = MAX_CELLS, listeners: bool = False)
     if len(targets) > most:
         left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
         targets = targets[:most]
-    cells = {
-        (vantage.source, row.target): verdict_of(world, vantage.source, row.target)
-        for vantage in columns
-        for row in targets
-    }
+    cells: dict[tuple[Source, Target], Verdict] = {}
+    for vantage in columns:
+        for row in targets:
+            cells[(vantage.source, row.target)] = verdict_of(world, vantage.source, row.target)
+            if progress is not None:
+                progress(len(cells), len(columns) * len(targets))
     return Matrix(targets, columns, cells, tuple(left_out))
+
+
+class _Sizes:
+    """How many cells some nodes give, counted: making the rows of thousands of nodes costs more than walking the few."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.fixed = {row.target for row in _targets(world, ())}
+        self.ports = {
+            (port.protocol, port.node_port)
+            for one in world.snapshot.objects.services
+            if not one.headless
+            for port in one.ports
+            if port.node_port
+        }
+        self.columns = {node: len(sources) for node, sources in _sources(world, world.node_names).items()}
+
+    def cells(self, nodes: Sequence[str]) -> int:
+        world = self.world
+        addresses = {world.primary(node, 4) or world.primary(node, 6) for node in nodes} - {""}
+        known = sum(one.address in addresses and (one.protocol, one.port) in self.ports for one in self.fixed)
+        rows = len(self.fixed) + len(addresses) * len(self.ports) - known
+        return rows * (sum(self.columns[node] for node in nodes) + 1)
 
 
 def _rows_and_columns(
@@ -81,28 +114,49 @@ def _listening(world: World, nodes: Sequence[str], known: set[Target]) -> Iterab
 
 
 def _by_difference(world: World) -> list[str]:
-    """Nodes in the order in which they add something not seen before: regimes, roles for Services with a Local policy."""
-    features: dict[str, set[tuple[str, str]]] = {}
+    """Nodes in the order in which they add something not seen before: regimes, roles for Services with a Local policy.
+
+    Each such Service tells a node with an endpoint of it from a node without.
+    """
     services = [one for one in world.snapshot.objects.services if one.external_local or one.internal_policy == "Local"]
-    having = {one.id: {end.node for end in one.endpoints if end.ready} for one in services}
+    having: dict[str, set[str]] = defaultdict(set)
+    for one in services:
+        for end in one.endpoints:
+            if end.ready:
+                having[end.node].add(one.id)
+    features: dict[str, set[tuple[str, str]]] = {}
     for node in world.node_names:
         regime = world.snapshot.regime(node)
         own = {(key, regime.value(key)) for key in ("proxy_mode", "kube_proxy_version", "data_path", "ipvs_filter")}
-        own |= {(service, str(node in places)) for service, places in having.items()}
-        own |= {("captures", ",".join(sorted(world.snapshot.captured.get(node, {}))))}
+        own.add(("captures", ",".join(sorted(world.snapshot.captured.get(node, {})))))
         features[node] = own
-    order: list[str] = []
     seen: set[tuple[str, str]] = set()
-    left = list(world.node_names)
+    with_endpoint = {one.id for one in services}
+    """Services of which no node with an endpoint was chosen yet."""
+    without = set(with_endpoint)
+
+    def gain(node: str) -> int:
+        here = having.get(node, set())
+        return len(features[node] - seen) + len(here & with_endpoint) + len(without) - len(here & without)
+
+    # What a node adds only shrinks, so one whose old gain is not the largest any more need not be counted anew.
+    left = [(-gain(node), place, node) for place, node in enumerate(world.node_names)]
+    heapify(left)
+    order: list[str] = []
     while left:
-        best = max(left, key=lambda node: (len(features[node] - seen), -left.index(node)))
-        gain = len(features[best] - seen)
-        if gain == 0:
-            return [*order, *left]
-        order.append(best)
-        left.remove(best)
-        seen |= features[best]
-    return order
+        _, place, node = left[0]
+        now = -gain(node)
+        if left[0][0] != now:
+            heapreplace(left, (now, place, node))
+            continue
+        if not now:
+            break
+        heappop(left)
+        order.append(node)
+        seen |= features[node]
+        with_endpoint -= having.get(node, set())
+        without &= having.get(node, set())
+    return [*order, *(node for _, _, node in sorted(left, key=lambda one: one[1]))]
 
 
 def _targets(world: World, nodes: Sequence[str]) -> Iterable[MatrixTarget]:
@@ -156,17 +210,25 @@ def listener_service(world: World, listener: LbListener) -> str:
 
 def vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
     """Each node, an ordinary pod of it, a pod of it that is an endpoint, and one client outside."""
-    backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
-    for node in nodes:
-        yield Vantage(Source("node", node), "node", node)
-        here = sorted(
-            (pod for pod in world.pods.values() if pod.node == node and not pod.host_network and pod.ips),
-            key=lambda pod: (pod.namespace in ("kube-system",), pod.namespace, pod.name),
-        )
-        plain = [pod for pod in here if pod.id not in backends]
-        serving = [pod for pod in here if pod.id in backends]
-        if plain:
-            yield Vantage(Source("pod", f"{plain[0].namespace}/{plain[0].name}"), "pod", node)
-        if serving:
-            yield Vantage(Source("pod", f"{serving[0].namespace}/{serving[0].name}"), "backend-pod", node)
+    for own in _sources(world, nodes).values():
+        yield from own
     yield Vantage(Source("external", OUTSIDE[4]), "external", "")
+
+
+def _sources(world: World, nodes: Sequence[str]) -> dict[str, list[Vantage]]:
+    """The vantages of each node."""
+    backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
+    found = {node: [Vantage(Source("node", node), "node", node)] for node in nodes}
+    first: dict[tuple[str, bool], tuple[bool, str, str]] = {}
+    for pod in world.pods.values():
+        if pod.node in found and not pod.host_network and pod.ips:
+            key = (pod.node, pod.id in backends)
+            rank = (pod.namespace == "kube-system", pod.namespace, pod.name)
+            if key not in first or rank < first[key]:
+                first[key] = rank
+    for node, own in found.items():
+        for serving, kind in ((False, "pod"), (True, "backend-pod")):
+            if (node, serving) in first:
+                _, namespace, name = first[(node, serving)]
+                own.append(Vantage(Source("pod", f"{namespace}/{name}"), kind, node))  # type: ignore[arg-type]
+    return found

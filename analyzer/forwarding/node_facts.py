@@ -9,14 +9,14 @@ cannot tell the two apart. What cannot be written so (a `nomatch` member, a list
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cached_property
 
 from analyzer.forwarding.addresses import contains, family_of, network, number
 from analyzer.forwarding.chain_index import nat_place
 from analyzer.forwarding.model import CLIENT_PORT
 from analyzer.forwarding.netfilter import in_ports, in_range
-from analyzer.forwarding.state import Chain, ChainRule, NodeState, PolicyRule, Route, is_read_sysctl, uplink
+from analyzer.forwarding.state import Chain, ChainRule, Held, NodeState, PolicyRule, Route, is_read_sysctl, uplink
 
 HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 POD_SIDE = re.compile(r"(cali|veth|lxc|eni|vethcni|tap)")
@@ -84,7 +84,8 @@ class NodeFacts:
         self._pairs: dict[str, int] = {}
         self._ports: dict[int, int] = {}
         self.held_by_port: dict[int, list[str]] = {}
-        self.held: dict[str, list[tuple[str, str, int | None, int | None, str, int]]] = {}
+        self._held: dict[str, list[Held]] = {}
+        self._single: list[Mapping[str, tuple[Held, ...]]] = []
         self.core = self._core()
 
     # ------------------------------------------------------------------ the node itself
@@ -102,6 +103,7 @@ class NodeFacts:
         borrowed = tuple(self._named(state.select_source("", any_)) for any_ in ("192.0.2.1", "2001:db8::1"))
         whole = (
             tuple(sorted(state.layers.items())), tuple(sorted(state.incomplete & state.layers.keys())), state.opaque,
+            state.services_partial,
             state.computed_rules, state.rule_inputs, state.beside, state.proxied, state.masquerade_unknown,
             state.node_port_sockets, state.fwmark_servers, state.served_families, state.iptables_tables,
             state.connmark_families, tuple(sorted(state.bases.items())), chains, sets, generic, own, borrowed,
@@ -197,6 +199,9 @@ class NodeFacts:
                 wide.append((name, state.name))
                 continue
             wide.append((name, found.type))
+            if not found.prefixes and not found.type.startswith("bitmap"):
+                self._single.append(found.single)
+                continue
             # ipset lists members in the order of its hash, which differs between nodes.
             members = (
                 sorted(found.members, key=lambda one: (one.address2, one.address)) if found.prefixes else found.members
@@ -220,7 +225,7 @@ class NodeFacts:
                     wide.append((name, self.prefixes.number_of(member.address), member.protocol, ports, second))
                 else:
                     address = member.address.partition("/")[0]
-                    self.held.setdefault(address, []).append(
+                    self._held.setdefault(address, []).append(
                         (name, member.protocol, member.port, member.port_end, member.address2, second)
                     )
         return tuple(wide)
@@ -316,13 +321,20 @@ class NodeFacts:
             return ""
         return "itself" if prefsrc == address else self._named(prefsrc)
 
+    def held(self, address: str) -> list[Held]:
+        """The members of sets that are this single address, alone or with a port."""
+        found = list(self._held.get(address, ()))
+        for single in self._single:
+            found += single.get(address, ())
+        return found
+
     def members(self, protocol: str, address: str, ports: tuple[int, ...]) -> int:
         """The sets that hold the address, alone or with one of `ports` (told by its place in them).
 
         Raises:
             Unlike: a member pairs it with another single address: which one would have to be told too.
         """
-        entries = self.held.get(address)
+        entries = self.held(address)
         if not entries:
             return -1
         key = (protocol, address, ports)
@@ -384,7 +396,7 @@ class NodeFacts:
         """
         known = self._pairs.get(other.state.name)
         if known is None:
-            if any(address in self.held for address in other.own):
+            if any(self.held(address) for address in other.own):
                 known = -1
             else:
                 known = interned(self.table, tuple(self.address(address) for address in other.own))

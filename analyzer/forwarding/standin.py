@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from weakref import WeakKeyDictionary
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, network
@@ -28,12 +29,14 @@ from analyzer.kubeproxy.iptables_mode import iptables_rules
 from analyzer.kubeproxy.nftables_mode import nftables_rules
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
-from analyzer.snapshot.objects import parts, records, text
+from analyzer.snapshot.objects import flag, parts, records, text
 
 UPLINK = "eth0"
 NETFILTER_MODES = ("iptables", "nftables")
 HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 NOWHERE = Evidence("", 0)
+_SETS: WeakKeyDictionary[Snapshot, dict[tuple[str, tuple[str, ...]], IpSet]] = WeakKeyDictionary()
+"""Expected sets by name and members: most are the same on all nodes."""
 
 
 def stand_in(snapshot: Snapshot, state: NodeState) -> None:
@@ -56,6 +59,13 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     if not missing:
         return
     expected = expected_on(snapshot, state.name)
+    if not snapshot.complete("", "services"):
+        # A Service that was not collected has its virtual server all the same. Its members of sets need no such care:
+        # they matter to packets for its addresses only, and those are undecided at IPVS.
+        state.incomplete |= missing & {"ip-addr", "ipvsadm"}
+        state.services_partial = "ipvsadm" in missing
+        if state.services_partial:
+            state.vague_addresses, state.vague_node_ports = _without_policy(snapshot)
     if "ip-addr" in missing:
         _addresses(snapshot, state, expected, vips=mode in ("ipvs", "unknown"))
     if "ip-route" in missing:
@@ -63,9 +73,23 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     if "ipvsadm" in missing:
         _servers(state, expected)
     if "ipset" in missing:
-        _sets(state, expected)
+        _sets(snapshot, state, expected)
     if "iptables" in missing:
         _chains(snapshot, state, expected)
+
+
+def _without_policy(snapshot: Snapshot) -> tuple[frozenset[str], frozenset[int]]:
+    """Addresses and nodePorts of published Services whose traffic policy was not collected (tables do not print it)."""
+    addresses: set[str] = set()
+    ports: set[int] = set()
+    services = snapshot["services"]
+    published = services["type"].isin(["NodePort", "LoadBalancer"]) & services["external_policy"].isna()
+    vague = {(text(row["namespace"]), text(row["name"])) for row in records(services[published])}
+    for service in snapshot.objects.services:
+        if (service.namespace, service.name) in vague:
+            addresses.update((*service.cluster_ips, *service.external_ips, *service.published))
+            ports.update(port.node_port for port in service.ports if port.node_port)
+    return frozenset(addresses), frozenset(ports)
 
 
 def _walkable(snapshot: Snapshot, state: NodeState, mode: str) -> bool:
@@ -142,9 +166,8 @@ def _add_rules(
 def _addresses(snapshot: Snapshot, state: NodeState, expected: Expected, *, vips: bool) -> None:
     state.layers["ip-addr"] = "expected"
     found = [InterfaceAddress("lo", 1, "127.0.0.1", 8, "host", False, NOWHERE)]
-    for row in records(snapshot["nodes"]):
-        if text(row["name"]) != state.name:
-            continue
+    row = snapshot.node_rows.get(state.name)
+    if row is not None:
         for address in parts(row["internal_ips"]):
             length = 24 if family_of(address) == 4 else 64
             found.append(InterfaceAddress(UPLINK, 2, address, length, "global", False, NOWHERE))
@@ -176,10 +199,8 @@ def _routes(snapshot: Snapshot, state: NodeState) -> None:
             if family_of(entry.address) == family and entry.interface == "cni0":
                 own = f"{entry.address}/{entry.prefix_len}"
                 main.append(Route("unicast", own, "", "cni0", entry.address, 0, NOWHERE))
-    for row in records(snapshot["pods"]):
-        if text(row["node_name"]) == state.name and not bool(
-            row["host_network"] if str(row["host_network"]) != "<NA>" else False
-        ):
+    for row in snapshot.pods_by_node.get(state.name, ()):
+        if not flag(row["host_network"], False):
             for address in parts(row["ips"]):
                 if snapshot.regime(state.name).value("data_path") != "bridge":
                     family = family_of(address)
@@ -200,10 +221,16 @@ def _servers(state: NodeState, expected: Expected) -> None:
         state.virtual_servers.add(VirtualServer(*key, server.scheduler, server.persistence_s is not None, real, where))
 
 
-def _sets(state: NodeState, expected: Expected) -> None:
+def _sets(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
     state.layers["ipset"] = "expected"
+    known = _SETS.get(snapshot)
+    if known is None:
+        known = _SETS[snapshot] = {}
     for name, (kind, members) in expected.sets.items():
-        state.sets[name] = IpSet(name, kind, tuple(member_of(kind, text_) for text_ in members), NOWHERE)
+        found = known.get((name, members))
+        if found is None:
+            found = known[(name, members)] = IpSet(name, kind, tuple(member_of(kind, one) for one in members), NOWHERE)
+        state.sets[name] = found
 
 
 def member_of(kind: str, member: str) -> Member:
@@ -295,4 +322,5 @@ def _configured_network(snapshot: Snapshot) -> str:
 
 
 def _internal_ips(snapshot: Snapshot, node: str) -> set[str]:
-    return {ip for row in records(snapshot["nodes"]) if text(row["name"]) == node for ip in parts(row["internal_ips"])}
+    row = snapshot.node_rows.get(node)
+    return set(parts(row["internal_ips"])) if row is not None else set()

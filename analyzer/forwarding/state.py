@@ -137,6 +137,10 @@ class Member:
     evidence: Evidence
 
 
+Held = tuple[str, str, int | None, int | None, str, int]
+"""set, protocol, first and last port, second address of a member, number of the second one's prefix (-1: none)"""
+
+
 @dataclass(frozen=True)
 class IpSet:
     """An ipset and its members, hashed by the parts that are compared for equality."""
@@ -159,6 +163,18 @@ class IpSet:
             else:
                 key = (member.address or None, member.protocol or None, member.port, member.address2 or None)
                 self.index[key] = member
+
+    @cached_property
+    def single(self) -> Mapping[str, tuple[Held, ...]]:
+        """Address -> the members with it; only for sets whose members are single addresses and ports (no `prefixes`)."""
+        found: dict[str, list[Held]] = {}
+        for one in self.members:
+            if one.address:
+                address = one.address.partition("/")[0]
+                found.setdefault(address, []).append(
+                    (self.name, one.protocol, one.port, one.port_end, one.address2, -1)
+                )
+        return {address: tuple(held) for address, held in found.items()}
 
     def find(self, address: str, protocol: str, port: int | None, address2: str) -> Member | None:
         """The member that matches, honouring the set's type; `nomatch` members win as in ipset."""
@@ -250,6 +266,11 @@ class NodeState:
     sysctls: Mapping[str, str] = field(default_factory=dict)
     incomplete: frozenset[str] = frozenset()
     """Captures that were filtered or cut: absence of a row proves nothing."""
+    services_partial: bool = False
+    """Virtual servers were computed from Services of which not all were collected."""
+    vague_addresses: frozenset[str] = frozenset()
+    vague_node_ports: frozenset[int] = frozenset()
+    """Where such a Service's traffic policy is not known: what its virtual servers list is not known either."""
     iptables_tables: frozenset[tuple[int, str]] = frozenset()
     trees: dict[tuple[int, str], list[tuple[int, dict[int, Route]]]] = field(default_factory=dict)
     """Route table -> (mask, first address -> route), longest prefixes first; filled when a table is first asked."""

@@ -7,8 +7,9 @@ here `family` selects one of them for the sets and rules, virtual servers of bot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from analyzer.evidence import Evidence
 from analyzer.kubeproxy.endpoints import endpoints_for
@@ -46,6 +47,14 @@ _HEALTH_CHECK_RETURN: dict[int, tuple[int, int | None]] = {26: (0, None), 27: (1
 _LOCAL_RETURN: dict[int, tuple[int, int | None]] = {28: (3, None), 29: (0, None)}  # kubernetes#121928, #122323
 
 
+Call = tuple[str, tuple[Any, ...]]
+"""A step of the builder: its method and the arguments"""
+Choice = tuple[tuple[tuple[str, int], ...], tuple[Evidence, ...]]
+"""Real servers, and the objects behind them"""
+Choices = dict[Hashable, tuple[tuple[tuple[str, int], ...], tuple[Evidence, ...], tuple[str, ...]]]
+"""Remembered choices, with the notes that were taken"""
+
+
 class _Builder(Versions):
     """One run over all Services: first what is bound and served on VIPs, then nodePorts, which depend on what is bound."""
 
@@ -56,48 +65,144 @@ class _Builder(Versions):
         self.servers: dict[ServerKey, ExpectedServer] = {}
         self.contested: set[ServerKey] = set()
         self.sets: dict[str, dict[str, tuple[str, tuple[Evidence, ...]]]] = {}
+        self.choices: tuple[Choices, Hashable] | None = None
         self.flags = ("mh-port",) if node.scheduler == "mh" and self.since(27, "M15 flags of mh") else ()
 
     def bind(self, address: str, evidence: Iterable[Evidence], *, cluster_ip: bool = False) -> None:
         # M9: from 1.28 an LB or external address that another interface holds is not bound.
         if not cluster_ip and address in self.node.addresses and self.fixed(28, _NIC_ADDRESS, "M9 NIC address", None):
             return
-        self.vips[address] = (*self.vips.get(address, ()), *evidence)
+        self.bound(address, tuple(evidence))
 
     def member(self, name: str, entry: str, service: Service, *evidence: Evidence) -> None:
-        self.sets.setdefault(name, {}).setdefault(entry, (service.id, (service.evidence, *evidence)))
+        self.entered(name, entry, (service.id, (service.evidence, *evidence)))
+
+    def bound(self, address: str, evidence: tuple[Evidence, ...]) -> None:
+        before = self.vips.get(address)
+        self.vips[address] = evidence if before is None else (*before, *evidence)
+
+    def entered(self, name: str, entry: str, why: tuple[str, tuple[Evidence, ...]]) -> None:
+        self.sets.setdefault(name, {}).setdefault(entry, why)
 
     def server(self, kind: str, service: Service, port: ServicePort, address: str, number: int, *, local: bool) -> None:
-        chosen = endpoints_for(self, service, port, family_of(address), local_only=local)
-        made = ExpectedServer(
-            port.protocol, address, number, kind, service.id, self.node.scheduler, service.affinity_s,
-            tuple(dict.fromkeys((one.address, one.port) for one in chosen if one.port)),
-            (service.evidence, *(one.evidence for one in chosen)), self.flags,
+        real, evidence = self.choose(service, port, family_of(address), local=local)
+        self.serve(
+            ExpectedServer(
+                port.protocol, address, number, kind, service.id, self.node.scheduler, service.affinity_s, real, evidence,
+                self.flags,
+            )
         )  # fmt: skip
+
+    def choose(self, service: Service, port: ServicePort, family: int, *, local: bool) -> Choice:
+        """The real servers and the objects they stand for; remembered where `choices` says for which nodes they are."""
+        known, own = self.choices if self.choices is not None else ({}, None)
+        key = (own, port.name, port.protocol, family, local)
+        found = known.get(key)
+        if found is None:
+            asking = _Recorder(self.node, self.family)
+            chosen = endpoints_for(asking, service, port, family, local_only=local)
+            real = tuple(dict.fromkeys((one.address, one.port) for one in chosen if one.port))
+            notes = tuple(str(values[0]) for name, values in asking.calls if name == "note")
+            found = known[key] = (real, (service.evidence, *(one.evidence for one in chosen)), notes)
+        for about in found[2]:
+            self.note(about)
+        return found[:2]
+
+    def serve(self, made: ExpectedServer) -> None:
         before = self.servers.get(made.key)
         if before is not None and set(before.real_servers) != set(made.real_servers):
             self.contested.add(made.key)
-            self.note(f"F9 {port.protocol}/{address}:{number}")
+            self.note(f"F9 {made.protocol}/{made.address}:{made.port}")
         self.servers[made.key] = made
 
+    def take(self, steps: Iterable[Call]) -> None:
+        """Steps that were recorded for a node to which the Service looks the same."""
+        for name, values in steps:
+            if name == "entered":
+                self.entered(*values)
+            elif name == "serve":
+                self.serve(*values)
+            elif name == "bound":
+                self.bound(*values)
+            else:
+                self.note(*values)
 
-def expected(services: Sequence[Service], node: ProxyNode, *, family: int = 4) -> Expected:
+
+class Shared:
+    """What nodes have in common: the steps for one Service, recorded once for all nodes that it looks the same to.
+
+    One instance serves one list of Services.
+    """
+
+    def __init__(self) -> None:
+        self.steps: dict[Hashable, tuple[Call, ...]] = {}
+        self.chosen: Choices = {}
+        self._nodes: dict[int, frozenset[str]] = {}
+
+    def own(self, index: int, service: Service, node: ProxyNode) -> Hashable:
+        """What of the node itself a Service's steps depend on."""
+        nodes = self._nodes.get(index)
+        if nodes is None:
+            nodes = self._nodes[index] = frozenset(one.node for one in service.endpoints)
+        held = [*service.cluster_ips, *service.external_ips, *service.published]
+        return (
+            index,
+            node.name if node.name in nodes else "",
+            tuple(address for address in held if address in node.addresses),
+            (node.node_ip, node.node_ip6) if service.source_ranges else (),
+        )
+
+
+def _kind(node: ProxyNode, family: int) -> Hashable:
+    """Everything about a node but its own name, addresses and networks: nodes of one kind read Services alike."""
+    gates = tuple(sorted(node.feature_gates.items()))
+    return (family, node.version, node.patch, node.zone, node.local_fallback, node.scheduler, gates)
+
+
+class _Recorder(_Builder):
+    """Notes the steps instead of taking them."""
+
+    def __init__(self, node: ProxyNode, family: int) -> None:
+        self.calls: list[Call] = []
+        super().__init__(node, family)
+        self.calls.clear()  # what the version leaves open for all Services is the builder's own
+
+    def note(self, about: str) -> None:
+        self.calls.append(("note", (about,)))
+
+    def bound(self, address: str, evidence: tuple[Evidence, ...]) -> None:
+        self.calls.append(("bound", (address, evidence)))
+
+    def member(self, name: str, entry: str, service: Service, *evidence: Evidence) -> None:
+        self.calls.append(("entered", (name, entry, (service.id, (service.evidence, *evidence)))))
+
+    def serve(self, made: ExpectedServer) -> None:
+        self.calls.append(("serve", (made,)))
+
+
+def expected(
+    services: Sequence[Service], node: ProxyNode, *, family: int = 4, shared: Shared | None = None
+) -> Expected:
     """The state kube-proxy in IPVS mode should have programmed on `node`.
 
     Sets, chains and rules are those of one address family. An unknown version is read as current wherever it matters, and
     `undecided` says where.
     """
+    shared = shared or Shared()
     builder = _Builder(node, family)
     served = [service for service in services if not service.headless]
-    for service in served:
-        families = _families(service)
-        for port in service.ports:
-            _service_port(builder, service, port, families)
-        if service.health_check_node_port and family in families and builder.since(21, "M24 health-check set"):
-            number = str(service.health_check_node_port)
-            builder.member("KUBE-HEALTH-CHECK-NODE-PORT", number, service)
+    kind = _kind(node, family)
+    own = [shared.own(index, service, node) for index, service in enumerate(served)]
+    for index, service in enumerate(served):
+        steps = shared.steps.get((kind, own[index]))
+        if steps is None:
+            recorder = _Recorder(node, family)
+            _service(recorder, service)
+            steps = shared.steps[(kind, own[index])] = tuple(recorder.calls)
+        builder.take(steps)
     opened = node_port_addresses(builder) if any(port.node_port for one in served for port in one.ports) else ()
-    for service in served:
+    for index, service in enumerate(served):
+        builder.choices = shared.chosen, (kind, own[index])
         for port in service.ports:
             if port.node_port:
                 _node_port(builder, service, port, opened)
@@ -106,6 +211,15 @@ def expected(services: Sequence[Service], node: ProxyNode, *, family: int = 4) -
         bound = {vip: (owners.get(vip, ""), where) for vip, where in builder.vips.items() if family_of(vip) == family}
         builder.sets["KUBE-IPVS-IPS"] = bound
     return _assembled(builder, served, opened)
+
+
+def _service(builder: _Builder, service: Service) -> None:
+    """All of a Service that stands before nodePorts."""
+    families = _families(service)
+    for port in service.ports:
+        _service_port(builder, service, port, families)
+    if service.health_check_node_port and builder.family in families and builder.since(21, "M24 health-check set"):
+        builder.member("KUBE-HEALTH-CHECK-NODE-PORT", str(service.health_check_node_port), service)
 
 
 def _assembled(builder: _Builder, served: Sequence[Service], opened: Sequence[str]) -> Expected:

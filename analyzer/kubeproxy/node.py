@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from analyzer.kubeproxy.expected import expected
+from analyzer.kubeproxy.expected import Shared, expected
 from analyzer.kubeproxy.model import Expected, ProxyNode, Version
 from analyzer.kubeproxy.versions import family_of
 from analyzer.snapshot.model import Snapshot
@@ -29,7 +29,7 @@ _MASK = re.compile(r"0x[0-9a-f]{1,8}")
 def proxy_node(snapshot: Snapshot, node: str) -> ProxyNode:
     """What kube-proxy on `node` works with. Captured addresses and rules win over objects and configuration."""
     regime = snapshot.regime(node)
-    objects = [row for row in records(snapshot["nodes"]) if text(row["name"]) == node]
+    objects = [snapshot.node_rows[node]] if node in snapshot.node_rows else []
     internal = [one for one in parts(objects[0]["internal_ips"]) if family_of(one)] if objects else []
     config, unclear = _config(snapshot)
     fallback = regime["local_fallback"]
@@ -128,8 +128,8 @@ def _local_traffic(
     everything = flag(config.get("masquerade_all"), False)
     match text(config.get("detect_local_mode")):
         case "NodeCIDR":
-            own = [row for row in records(snapshot["nodes"]) if text(row["name"]) == node]
-            return ",".join(parts(own[0]["pod_cidrs"])) if own else "", "", everything
+            own = snapshot.node_rows.get(node)
+            return ",".join(parts(own["pod_cidrs"])) if own else "", "", everything
         case "BridgeInterface":
             return "", text(config.get("bridge_interface")), everything
         case "InterfaceNamePrefix":
@@ -170,14 +170,41 @@ def _addresses(snapshot: Snapshot, node: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-_EXPECTED: WeakKeyDictionary[Snapshot, dict[tuple[str, int], Expected]] = WeakKeyDictionary()
+KEPT = 300_000
+"""Virtual servers and set members of the expected states that are kept; older ones are computed again."""
+
+
+class _Kept:
+    """The latest expected states of a snapshot, and what they share."""
+
+    def __init__(self) -> None:
+        self.shared = Shared()
+        self.states: dict[tuple[str, int], Expected] = {}
+        self.size = 0
+
+    def add(self, key: tuple[str, int], state: Expected) -> None:
+        self.states[key] = state
+        self.size += _weight(state)
+        while self.size > KEPT and len(self.states) > 1:
+            self.size -= _weight(self.states.pop(next(iter(self.states))))
+
+
+def _weight(state: Expected) -> int:
+    return len(state.servers) + len(state.asked)
+
+
+_EXPECTED: WeakKeyDictionary[Snapshot, _Kept] = WeakKeyDictionary()
 """The walk's stand-ins and the drift ask for the same state; a snapshot never changes."""
 
 
 def expected_on(snapshot: Snapshot, node: str, *, family: int = 4) -> Expected:
-    """kube-proxy's expected state on one node of the snapshot, computed once."""
-    known = _EXPECTED.setdefault(snapshot, {})
-    found = known.get((node, family))
+    """kube-proxy's expected state on one node of the snapshot; what nodes have in common is computed once."""
+    kept = _EXPECTED.get(snapshot)
+    if kept is None:
+        kept = _EXPECTED[snapshot] = _Kept()
+    found = kept.states.get((node, family))
     if found is None:
-        found = known[(node, family)] = expected(snapshot.objects.services, proxy_node(snapshot, node), family=family)
+        services = snapshot.objects.services
+        found = expected(services, proxy_node(snapshot, node), family=family, shared=kept.shared)
+        kept.add((node, family), found)
     return found

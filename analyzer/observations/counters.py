@@ -16,7 +16,7 @@ from analyzer.forwarding import World
 from analyzer.forwarding.model import end_point
 from analyzer.observations.model import Sign
 from analyzer.snapshot import Snapshot
-from analyzer.snapshot.objects import evidence_of, number, records, text
+from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,9 @@ class _Load:
 
 def signs(snapshot: Snapshot, world: World) -> Iterator[Sign]:
     """All signs, in the order of nodes and servers. Without endpoints nothing tells which real server is stale."""
-    servers = _servers(snapshot)
+    connections = snapshot["ipvs_connections"]
+    # Only servers with a half-open looking real server can give a sign, unless connections are held against all.
+    servers = _servers(snapshot, every=bool(len(connections)))
     endpoints_known = "endpoints" in snapshot.captured.get("", {})
 
     def stale(virtual: Virtual, real: Real) -> bool:
@@ -49,7 +51,6 @@ def signs(snapshot: Snapshot, world: World) -> Iterator[Sign]:
         for real, load in sorted(loads.items()):
             if busy and load.active > 0 and load.inactive == 0 and stale(virtual, real):
                 yield _sign("half-open", virtual, real, load.active, (load.evidence,))
-    connections = snapshot["ipvs_connections"]
     if not len(connections):
         return
     template = connections["template"].astype("boolean").fillna(False).astype(bool)
@@ -61,28 +62,40 @@ def signs(snapshot: Snapshot, world: World) -> Iterator[Sign]:
             yield _sign("stale-template", virtual, real, len(group), _lines(group))
 
 
-def _servers(snapshot: Snapshot) -> dict[Virtual, dict[Real, _Load]]:
+def _servers(snapshot: Snapshot, *, every: bool) -> dict[Virtual, dict[Real, _Load]]:
+    """The real servers of each virtual server; unless `every`, of those with one that has active connections only."""
     found: dict[Virtual, dict[Real, _Load]] = defaultdict(dict)
-    for row in records(snapshot["virtual_servers"]):
-        port = number(row["port"])
-        if text(row["address"]) and port:
-            found[str(row["node"]), text(row["protocol"]), row["address"], port] = {}
-    for row in records(snapshot["real_servers"]):
-        port, real_port = number(row["vs_port"]), number(row["port"])
-        if not text(row["vs_address"]) or not port or not text(row["address"]) or real_port is None:
-            continue
-        virtual = (str(row["node"]), text(row["vs_protocol"]), row["vs_address"], port)
-        load = _Load(number(row["active"]) or 0, number(row["inactive"]) or 0, evidence_of(row, virtual[0]))
-        found[virtual][row["address"], real_port] = load
+    for virtual in snapshot.chunks("virtual_servers") if every else ():
+        for node, protocol, address, port in columns(virtual, "node", "protocol", "address", "port"):
+            if address and port:
+                found[node or "", protocol or "", address, port] = {}
+    for real in snapshot.chunks("real_servers"):
+        _add_loads(found, real, every=every)
     return found
 
 
+def _add_loads(found: dict[Virtual, dict[Real, _Load]], real: pd.DataFrame, *, every: bool) -> None:
+    if not every:
+        suspects = real.loc[
+            ((real["active"] > 0) & (real["inactive"].fillna(0) == 0)).fillna(False).astype(bool), "vs_address"
+        ]
+        real = real[real["vs_address"].isin(suspects.dropna().unique())]
+    names = (
+        "node", "vs_protocol", "vs_address", "vs_port", "address", "port", "active", "inactive", "file", "line",
+    )  # fmt: skip
+    for node, protocol, vip, port, address, real_port, active, inactive, file, line in columns(real, *names):
+        if not vip or not port or not address or real_port is None:
+            continue
+        load = _Load(active or 0, inactive or 0, Evidence(file or "", line or 0, "", node or ""))
+        found[node or "", protocol or "", vip, port][address, real_port] = load
+
+
 def _by_server(frame: pd.DataFrame) -> Iterator[tuple[tuple[Virtual, Real], pd.DataFrame]]:
-    columns = ["node", "protocol", "virtual_address", "virtual_port", "real_address", "real_port"]
-    whole = frame.dropna(subset=columns)
+    names = ["node", "protocol", "virtual_address", "virtual_port", "real_address", "real_port"]
+    whole = frame.dropna(subset=names)
     if not len(whole):
         return
-    for _, group in whole.groupby(columns, observed=True, sort=True):
+    for _, group in whole.groupby(names, observed=True, sort=True):
         first = group.iloc[0]
         virtual = (
             str(first["node"]),

@@ -17,6 +17,7 @@ from analyzer.forwarding import World
 from analyzer.forwarding.addresses import contains
 from analyzer.observations.expect import Key, Server
 from analyzer.snapshot import Snapshot
+from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +81,11 @@ Flows = Mapping[Key, Mapping[str, tuple[Flow, ...]]]
 
 def flows(snapshot: Snapshot, world: World, wanted: Iterable[tuple[str, str, int]]) -> Flows:
     """The flows towards the (protocol, address, port) in `wanted`."""
-    frame = _relevant(snapshot["connections"], frozenset(wanted))
+    import pandas as pd
+
+    asked = frozenset(wanted)
+    pieces = [_relevant(chunk, asked) for chunk in snapshot.chunks("connections")]
+    frame = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame()
     if not len(frame):
         return {}
     frame = _without_second_crossings(frame, frozenset(world.load_balancers))
@@ -105,15 +110,15 @@ def _relevant(connections: pd.DataFrame, wanted: frozenset[tuple[str, str, int]]
         connections["orig_dst"].isin({address for _, address, _ in wanted})
         & connections["orig_dport"].isin({port for _, _, port in wanted})
     ]
-    columns: dict[str, pd.Series] = {}
+    values: dict[str, pd.Series] = {}
     for name in TEXT:
-        columns[name] = frame[name].astype("str").fillna("")
+        values[name] = frame[name].astype("str").fillna("")
     for name in NUMBERS:
-        columns[name] = frame[name].astype("Int64").fillna(-1).astype("int64")
+        values[name] = frame[name].astype("Int64").fillna(-1).astype("int64")
     for name in ("unreplied", "assured", "offload"):
-        columns[name] = frame[name].astype("boolean").fillna(False).astype(bool)
-    columns["answer_known"] = frame["unreplied"].notna()
-    plain = pd.DataFrame(columns).reset_index(drop=True)
+        values[name] = frame[name].astype("boolean").fillna(False).astype(bool)
+    values["answer_known"] = frame["unreplied"].notna()
+    plain = pd.DataFrame(values).reset_index(drop=True)
     asked = pd.MultiIndex.from_frame(plain[["protocol", "orig_dst", "orig_dport"]])
     whole = (plain[["node", "orig_src", "reply_src", "reply_dst"]] != "").all(axis=1)
     live = plain["origin"].isin(["live", ""])
@@ -187,17 +192,18 @@ def _outside(addresses: pd.Series, snapshot: Snapshot, world: World) -> pd.Serie
     """
     import pandas as pd
 
-    own = snapshot["addresses"]
+    held: dict[tuple[str, int | None], None] = {}
+    for own in snapshot.chunks("addresses"):
+        held.update(dict.fromkeys(columns(own, "address", "prefix_len")))
     known = {
-        *(str(address) for address in own["address"].dropna()), *world.node_by_address, *world.pod_by_ip, *world.host_pods,
+        *(address for address, _ in held if address), *world.node_by_address, *world.pod_by_ip, *world.host_pods,
         *world.service_addresses, *world.load_balancers,
     }  # fmt: skip
     networks = {prefix for prefixes in world.pod_networks.values() for prefix in prefixes} | {"127.0.0.0/8", "::1/128"}
-    lengths = own["prefix_len"].astype("Int64").fillna(0)
     networks |= {
         f"{address}/{length}"
-        for address, length in zip(own["address"], lengths, strict=True)
-        if isinstance(address, str) and 8 <= length < (128 if ":" in address else 32)
+        for address, length in held
+        if address and 8 <= (length or 0) < (128 if ":" in address else 32)
     }
     networks |= {f"{address}/{64 if ':' in address else 24}" for address in world.pod_by_ip}
     inside = tuple(sorted(networks))

@@ -22,6 +22,9 @@ Reason = Literal[
 ]  # fmt: skip
 State = Literal["rows", "empty", "failed"]
 
+MAX_NOTES = 10_000
+"""Notes that are kept of one capture; further ones are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParseNote:
@@ -99,6 +102,8 @@ class Ledger:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in tables}
         self._fate: dict[int, str] = {}
         self._notes: list[ParseNote] = []
+        self._more = 0
+        self._absent = False
 
     def add(self, table: str, line: int, /, **values: Any) -> dict[str, Any]:
         """Add a row that was read from `line` and give it back for later completion."""
@@ -120,7 +125,14 @@ class Ledger:
         self.also(line, reason, text, detail)
 
     def also(self, line: int, reason: Reason, text: str, detail: str = "") -> None:
-        self._notes.append(ParseNote(line, reason, text.strip()[:200], detail))
+        self._absent |= reason in ("cut", "count")
+        if len(self._notes) < MAX_NOTES:
+            self._notes.append(ParseNote(line, reason, text.strip()[:200], detail))
+            return
+        # A file of another kind may give a note for each of its lines.
+        if not self._more:
+            self._notes.append(ParseNote(line, reason, text.strip()[:200], ""))
+        self._more += 1
 
     def count(self, table: str) -> int:
         return len(self._rows[table])
@@ -145,13 +157,17 @@ class Ledger:
         fates = list(self._fate.values())
         tables = {name: frames.from_rows(TABLES[name], rows) for name, rows in self._rows.items()}
         found = any(len(rows) for rows in self._rows.values())
+        if self._more:
+            last = self._notes.pop()
+            told = f"and {self._more - 1} more notes of this capture that are not listed"
+            self._notes.append(ParseNote(last.line, last.reason, last.text, told))
         notes = tuple(sorted(self._notes, key=lambda note: note.line))
         return Parsed(
             tables=tables,
             notes=notes,
             lines=LineCount(total, blank, fates.count("row"), fates.count("furniture"), fates.count("note")),
             state=state or ("rows" if found else "empty"),
-            complete=complete and not any(note.reason in ("cut", "count") for note in notes),
+            complete=complete and not self._absent,
             detail=detail,
             facts=facts or {},
         )

@@ -1,4 +1,4 @@
-"""Connection tracking: ``conntrack -L``, ``-L -o extended``, ``-E``, ``/proc/net/nf_conntrack``; and ``conntrack -S``.
+"""Connection tracking: ``conntrack -L``, ``-L -o extended``, ``-E``, ``/proc/net/nf_conntrack``.
 
 One line per entry, the original tuple, the reply tuple, flags and a few values::
 
@@ -7,7 +7,7 @@ One line per entry, the original tuple, the reply tuple, flags and a few values:
 
 Table ``connections``. Small captures are read line by line (`conntrack_slow`), large ones column by column
 (`conntrack_fast`); lines without a regular shape go to the line reader in both cases, and both give equal frames.
-The counters of ``conntrack -S`` are no entries: a capture that holds only these says nothing about flows.
+The counters of ``conntrack -S`` are no entries; `conntrack_counters` reads them.
 
 >>> line = b"unknown  2 417 src=0.0.0.0 dst=224.0.0.1 [UNREPLIED] src=224.0.0.1 dst=0.0.0.0 mark=0 use=1"
 >>> parsed = parse(line, "conntrack-L.txt")
@@ -37,7 +37,6 @@ _FLOW = re.compile(
     r"(?:\[\d+\.\d+\]\s+)?(?:\[(?:NEW|UPDATE|DESTROY)\]\s+)?(?:ipv[46]\s+\d{1,3}\s+)?[a-z][a-z0-9_-]{0,15}\s+\d{1,3}\s[^=]{0,80}\bsrc=\S"
 )
 _EXPECTATION = re.compile(r"(?:\d+|-) (?:l3proto = \d+ )?proto=\d+ src=")
-_STATISTICS = re.compile(r"cpu=\d+\s+(?:found|searched)=\d+|entries\s+(?:clashres|searched)\s+found\s")
 
 
 def _sniff(head: Head) -> int:
@@ -46,10 +45,6 @@ def _sniff(head: Head) -> int:
     if "conntrack-tools" in head.text and conntrack_slow.TRAILER.search(head.text):
         return 90
     return 80 if any(_EXPECTATION.match(line) for line in head.lines[:20]) else 0
-
-
-def _sniff_statistics(head: Head) -> int:
-    return 90 if any(_STATISTICS.match(line) for line in head.lines[:20]) and not _sniff(head) else 0
 
 
 def parse(data: bytes, file: str) -> Parsed:
@@ -164,29 +159,4 @@ def _merge(columns: Columns, odd: envelope.Envelope, file: str) -> Parsed:
     )
 
 
-def parse_statistics(data: bytes, file: str) -> Parsed:
-    """``conntrack -S``: counters per CPU, no entries. One note, no knowledge about flows."""
-    unwrapped = envelope.lines(data)
-    ledger = Ledger(file, (conntrack_slow.TABLE,))
-    first = next((pair for pair in unwrapped.pairs if pair[1].strip()), None)
-    if first is None:  # nothing to account for, but still no knowledge
-        ledger.also(1, "not-a-table", "", "no counters and no entries")
-    else:
-        ledger.note(first[0], "not-a-table", first[1], "counters of conntrack -S, no entries")
-    for number, text in unwrapped.pairs:
-        if text.strip():
-            ledger.furniture(number)
-    return unwrapped.close(ledger, state="failed", complete=False, detail="not-a-table")
-
-
-FORMS = (
-    Form("conntrack", "conntrack", (CONNECTIONS.name,), (r"conntrack(?!.*-s\b)",), _sniff, parse),
-    Form(
-        "conntrack-stats",
-        "conntrack-stats",
-        (CONNECTIONS.name,),
-        (r"conntrack[-_ ]?(?:s|stats?)\b",),
-        _sniff_statistics,
-        parse_statistics,
-    ),
-)
+FORMS = (Form("conntrack", "conntrack", (CONNECTIONS.name,), (r"conntrack(?!.*-s\b)",), _sniff, parse),)

@@ -153,3 +153,17 @@ def _categories(*names: str) -> pd.CategoricalDtype:
     import pandas as pd
 
     return pd.CategoricalDtype(pd.Index(list(names), dtype="str"))
+
+
+def moved(built: pd.DataFrame, file: str, line: int | None = None) -> pd.DataFrame:
+    """The same rows pointing to another file, and to one line of it where `line` is given."""
+    import numpy as np
+    import pandas as pd
+
+    if "file" not in built.columns or not len(built):
+        return built
+    where = pd.Categorical.from_codes(np.zeros(len(built), dtype=np.int8), categories=pd.Index([file], dtype="str"))
+    columns: dict[str, Any] = {"file": where}
+    if line is not None:
+        columns["line"] = pd.array([line] * len(built), dtype="Int64")
+    return built.assign(**columns)

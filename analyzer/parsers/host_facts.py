@@ -1,7 +1,7 @@
 """Short facts about a node: host name, kernel, modules, tool versions.
 
 `hostname` prints one word; `uname -a` begins with `Linux`; `lsmod` prints name, size, users. Tool versions are the
-first lines of `ip -V`, `iptables -V`, `ipvsadm -v`, `ipset -v`, `conntrack -V`.
+first lines of `ip -V`, `iptables -V`, `ipvsadm -v`, `ipset -v`, `conntrack -V`; `/etc/os-release` may follow them.
 
 >>> parse_uname(b"Linux node-a 6.1.0 #1 SMP x86_64 GNU/Linux\\n", "uname.txt").tables["host_facts"].loc[0, "value"]
 '6.1.0'
@@ -18,7 +18,7 @@ from analyzer.parsers.base import Form, Head, Ledger, Parsed
 TABLES = ("host_facts",)
 _HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63}){0,20}\.?")
 _UNAME = re.compile(r"Linux (\S+) (\d+\.\d+\S*) (#\S.*)")
-_RELEASE = re.compile(r"\d+\.\d+\.\d+[-\w.+]*")
+_RELEASE = re.compile(r"\d++\.\d++\.\d++[-\w.+]*+")
 _MODULE = re.compile(r"([\w-]{1,64})\s+\d+\s+-?\d+(?:\s+\S+)?")
 _MODULE_TITLE = re.compile(r"Module\s+Size\s+Used by")
 _TOOL = re.compile(
@@ -26,6 +26,10 @@ _TOOL = re.compile(
     r"|((?:ip6?tables(?:-save)?|ipvsadm|ipset|conntrack|nft|nftables|kubectl|kubelet|kube-proxy|docker|containerd|runc|crictl))"
     r",? (?:version )?v?(\d\S*?),?(?: .*)?"
 )
+
+
+_OS = re.compile(r"PRETTY_NAME=[\"']?([^\"']{1,100})[\"']?")
+_OS_OTHER = re.compile(r"[A-Z][A-Z_0-9]{1,40}=.*")  # the rest of /etc/os-release
 
 
 def sniff_hostname(head: Head) -> int:
@@ -57,7 +61,8 @@ def sniff_tools(head: Head) -> int:
     """Mostly version lines of the tools that take the captures."""
     filled = [line.strip() for line in head.lines if line.strip()]
     found = sum(bool(_TOOL.fullmatch(line)) for line in filled)
-    return 80 if found and found * 2 > len(filled) else 0
+    about = sum(bool(_OS_OTHER.fullmatch(line)) for line in filled)
+    return 80 if found and (found + about) * 2 > len(filled) else 0
 
 
 def _each(data: bytes, file: str, read: Callable[[Ledger, int, str], bool]) -> Parsed:
@@ -115,14 +120,20 @@ def parse_lsmod(data: bytes, file: str) -> Parsed:
 
 
 def parse_tools(data: bytes, file: str) -> Parsed:
-    """Tool versions as `name version`."""
+    """Tool versions as `name version`, and the system's name from `/etc/os-release` as fact `os`."""
 
     def read(ledger: Ledger, line: int, text: str) -> bool:
         match = _TOOL.fullmatch(text)
         if match:
             name, version = (group for group in match.groups() if group is not None)
             ledger.add("host_facts", line, fact="tool", value=f"{name} {version}")
-        return match is not None
+        elif system := _OS.fullmatch(text):
+            ledger.add("host_facts", line, fact="os", value=system[1])
+        elif _OS_OTHER.fullmatch(text):
+            ledger.furniture(line)
+        else:
+            return False
+        return True
 
     return _each(data, file, read)
 

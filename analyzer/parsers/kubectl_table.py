@@ -25,12 +25,15 @@ from analyzer.parsers.fields import address, family, integer, looks_masked
 
 TABLES = ("services", "service_ports", "endpoints", "nodes", "pods")
 
-_TITLES = re.compile(r"(?:NAMESPACE\s+)?NAME(?:\s+(?:NOMINATED NODE|READINESS GATES|NODE SELECTOR|[A-Z][A-Z()-]*))+")
+# A title of two words could also be read as two titles: tried once only, or a long row takes for ever.
+_TITLES = re.compile(
+    r"(?:NAMESPACE\s++)?NAME(?:\s++(?>(?:NOMINATED NODE|READINESS GATES|NODE SELECTOR)(?!\S)|[A-Z][A-Z()-]*+))++"
+)
 _TITLE = re.compile(r"NOMINATED NODE|READINESS GATES|NODE SELECTOR|[A-Z][A-Z()-]*")
 _TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 _NONE = {"<none>", "<pending>", "<unset>", "<unknown>", ""}
 _AGO = re.compile(r"(\d) \((\S+) ago\)")
-_MORE = re.compile(r"\s*\+\s*\d+ more\.*|\.\.\.$")
+_MORE = re.compile(r"(?<!\s)\s*+\+\s*+\d++ more\.*+|\.\.\.$")
 _PORT = re.compile(r"(\d{1,5})(?::(\d{1,5}))?/(TCP|UDP|SCTP)")
 _NOTHING = re.compile(r"No resources found(?: in \S+ namespace)?\.?")
 _WARNING = re.compile(r"(?:Warning|W\d{4}|I\d{4})[: ].*")

@@ -45,7 +45,7 @@ _STATES = frozenset(
 )
 _TIMER = re.compile(r"\s(?:off|on|keepalive|timewait|probe|unkn-\d+) \([\d./-]{1,40}\)\s*$")
 _PROGRAM = re.compile(r"(\d{1,10})/(.*)")
-_ROW = re.compile(r"(?:tcp|udp)6? +\d+ +\d+ +\S+:\S+ +\S+:\S+(?: |$)")
+_ROW = re.compile(r"(?:tcp|udp)6? +\d+ +\d+ +(?=\S+?:\S)\S++ +(?=\S+?:\S)\S++(?: |$)")
 
 
 def parse(data: bytes, file: str) -> Parsed:

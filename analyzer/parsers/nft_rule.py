@@ -86,7 +86,7 @@ def nft_rules(text: str, sets: Sets, family: int = 4) -> tuple[Rule, ...]:
 
 def nft_rules_with_place(text: str, sets: Sets, family: int = 4) -> Iterator[tuple[Rule, tuple[str, int] | None]]:
     """The same with, for a rule that an element of a named map makes, the map and the element's line in it."""
-    bare = _COUNTER.sub("", re.sub(r'\s*comment "(?:[^"\\]|\\.)*"', "", text)).strip()
+    bare = _COUNTER.sub("", re.sub(r'(?<!\s)\s*+comment "(?:[^"\\]|\\.)*+"', "", text)).strip()
     line = _Line(_WORD.findall(bare), sets, family)
     try:
         for rule, place in list(_read(line, bare)):

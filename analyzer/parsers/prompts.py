@@ -27,8 +27,8 @@ _BARE = re.compile(
 )
 _SIGN = re.compile(r"[#$%❯➜»]")
 _HEADING = re.compile(
-    r"(?:={2,}|\*{3,}|-{2,}|#{2,}|\[\+\]|>{3,})\s*(?:Output of\s+|run\s+)?(?P<title>\S.{0,300}?)"
-    r"\s*(?:={2,}|\*{2,}|-{2,}|#{2,}|:|<{3,})?\s*"
+    r"(?:={2,}|\*{3,}|-{2,}|#{2,}|\[\+\]|>{3,})\s*(?:Output of\s+|run\s+)?(?P<title>\S(?:.{0,299}?\S)??)"
+    r"\s*+(?:={2,}+|\*{2,}+|-{2,}+|#{2,}+|:|<{3,}+)?\s*"
 )
 KNOWN = re.compile(_COMMAND)
 WATCH = re.compile(r"Every \d+(?:[.,]\d+)?s: (?P<command>.*?)(?:\s{2,}(?:(?P<host>[\w.-]+): )?(?P<time>\S.*))?")

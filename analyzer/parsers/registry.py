@@ -14,10 +14,14 @@ from dataclasses import replace
 from functools import cache
 
 import analyzer.parsers as package
-from analyzer.parsers import envelope, frames, transcript
+from analyzer.parsers import envelope, frames, kubeskoop, transcript
 from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
 from analyzer.parsers.collector import no_collection
 from analyzer.tables import TABLES
+
+_PIECES = 2000
+_PADDING = 20_000_000
+"""Commands of one transcript, and blank lines that all of them may be read behind, together."""
 
 
 @cache
@@ -74,16 +78,21 @@ def identify(data: bytes, path: str) -> tuple[Form | None, ...]:
     return tuple(_choose(envelope.head(piece.data, path)) for piece in transcript.pieces(data))
 
 
-def parse_member(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
+def parse_member(data: bytes, path: str, command: str = "") -> list[tuple[Form, Parsed]]:
     """Parse a member with the form(s) found in it; an empty list when nothing recognises it.
+
+    `command` is the command that wrote it, where the bundle's layout says so: it then speaks in place of the file's name.
 
     Error text instead of output gives a failed `Parsed` (note `error-text`) of the form the name or the text suggests:
     never an empty table, which would be knowledge. Content that no form recognises under a name that promises one is
     failed too (note `unusable`).
     """
     with no_collection():
+        if (found := kubeskoop.read(data, path)) is not None:
+            return found
         pieces = transcript.pieces(data)
-        return _single(data, path) if len(pieces) == 1 else _transcript(pieces, path)
+        framed = len(pieces) > 1 or pieces[0].command
+        return _transcript(pieces, path) if framed else _single(data, path, command)
 
 
 def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, Parsed]]:
@@ -92,8 +101,20 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
     commands: list[str] = []
     hosts: list[str] = []
     strays: list[ParseNote] = []
-    stray_blank = stray_furniture = 0
-    for piece in pieces:
+    stray_blank = stray_furniture = stray_left = 0
+    padding, left = _PADDING, list[ParseNote]()
+    for at, piece in enumerate(pieces):
+        padding -= piece.first
+        if padding < 0 or at >= _PIECES:
+            # Each piece is read behind as many blank lines: thousands of commands would cost their square.
+            rows = list(enumerate(envelope.decode(piece.data).split("\n"), piece.first))
+            filled = [(number, line) for number, line in rows if line.strip()]
+            stray_blank += len(rows) - len(filled) - (not rows[-1][1])
+            stray_left += len(filled)
+            if filled and not left:
+                detail = "too many commands in one file; from here on it was not read"
+                left.append(ParseNote(filled[0][0], "unusable", filled[0][1].strip()[:200], detail))
+            continue
         head = envelope.head(piece.data, path)
         known = _choose(head) if any(line.strip() for line in head.lines) else _by_command(piece.command)
         failed = envelope.error_text(head.lines) if known is None else ""
@@ -110,6 +131,8 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
             continue
         padded = piece.padded()
         parsed = failure(known, padded, "error-text", failed) if failed else known.parse(padded, path)
+        if piece.cut:
+            parsed = replace(parsed, complete=False, detail=parsed.detail or "cut by the collector's time limit")
         count = parsed.lines
         pad = piece.first - 1
         parsed = replace(
@@ -137,7 +160,7 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
                 break
         results.append((known, parsed))
         commands.append(piece.command)
-    stray_total = len(strays) + stray_blank + stray_furniture
+    stray_total = len(strays) + stray_blank + stray_furniture + stray_left
     if results and stray_total:
         known, parsed = results[0]
         count = parsed.lines
@@ -146,18 +169,21 @@ def _transcript(pieces: list[transcript.Piece], path: str) -> list[tuple[Form, P
             total=count.total + stray_total,
             blank=count.blank + stray_blank,
             furniture=count.furniture + stray_furniture,
-            noted=count.noted + len(strays),
+            noted=count.noted + len(strays) + stray_left,
         )
-        notes = tuple(sorted((*parsed.notes, *strays), key=lambda note: note.line))
+        notes = tuple(sorted((*parsed.notes, *strays, *left), key=lambda note: note.line))
         results[0] = (known, replace(parsed, lines=lines, notes=notes))
+    if left:
+        # Any of the captures may go on in what was not read.
+        results = [(known, replace(parsed, complete=False)) for known, parsed in results]
     return results
 
 
-def _single(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
-    head = envelope.head(data, path)
+def _single(data: bytes, path: str, command: str) -> list[tuple[Form, Parsed]]:
+    head = envelope.head(data, _slug(command) or path)
     known = _choose(head)
     if known is not None:
-        return [(known, known.parse(data, path))]
+        return [(known, _told(known, data, path, command))]
     failed = envelope.error_text(head.lines)
     named = _named(head.name) or (_named(failed.lower()) if failed else [])
     if not named:
@@ -170,8 +196,26 @@ def _single(data: bytes, path: str) -> list[tuple[Form, Parsed]]:
 
 def _by_command(command: str) -> Form | None:
     """The form of a command's empty or failed output."""
-    named = _named(re.sub(r"[^a-z0-9]+", "-", command.lower()).strip("-"))
+    named = _named(_slug(command))
     return named[0][1] if named else None
+
+
+def _slug(command: str) -> str:
+    """A command as a file name would spell it.
+
+    >>> _slug("ip -6 route show table all"), _slug("kube-proxy.log")
+    ('ip-6-route-show-table-all', 'kube-proxy.log')
+    """
+    return re.sub(r"[^a-z0-9.]+", "-", command.lower()).strip("-")
+
+
+def _told(known: Form, data: bytes, path: str, command: str) -> Parsed:
+    """Parse under the name of the command, which some parsers read options off, with the rows pointing to the file."""
+    if not command:
+        return known.parse(data, path)
+    parsed = known.parse(data, _slug(command))
+    tables = {name: frames.moved(frame, path) for name, frame in parsed.tables.items()}
+    return replace(parsed, tables=tables, facts={"command": command, **parsed.facts})
 
 
 def _superseding(parsed: Parsed, old: Parsed, line: int) -> Parsed:

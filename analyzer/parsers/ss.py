@@ -44,7 +44,7 @@ _SUMMARY = re.compile(
     r"Total:? +\d+|TCP: +\d+|Transport +Total|(?:\*|RAW|UDP|TCP|INET|FRAG)\s+(?:\d+|-)\s+(?:\d+|-)\s+(?:\d+|-)"
 )
 _PROCESS = re.compile(r'\("(.{0,64}?)",(?:pid[=:])?(\d{1,10}),(?:fd[=:])?(\d{1,10})\)')
-_ROW = re.compile(r"(?:(?:tcp|udp|sctp) +)?(?:LISTEN|UNCONN|ESTAB) +\d+ +\d+ +\S+:\S+ +\S+:\S+")
+_ROW = re.compile(r"(?:(?:tcp|udp|sctp) +)?(?:LISTEN|UNCONN|ESTAB) +\d+ +\d+ +(?=\S+?:\S)\S++ +(?=\S+?:\S)\S++")
 _NAMED = re.compile(r"\bss[-_ ]+([a-zA-Z46]+)")
 
 

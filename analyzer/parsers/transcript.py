@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyzer.parsers import envelope
+from analyzer.parsers import dashed_runs, envelope
 from analyzer.parsers.prompts import KNOWN, heading, prompt
+
+_LOGS = b"==== START logs for container "
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One command's output inside a file; `first` is the number of its first line."""
+    """One command's output inside a file; `first` is the number of its first line, `cut` whether it ended too early."""
 
     first: int
     data: bytes
     command: str = ""
     host: str = ""
+    cut: bool = False
 
     def padded(self) -> bytes:
         """The bytes with blank lines in front, so that line numbers stay those of the file."""
@@ -27,6 +30,10 @@ def pieces(data: bytes) -> list[Piece]:
 
     A prompt's host stays in force until another prompt names another one.
     """
+    if _LOGS in data:
+        return [Piece(1, data)]  # `kubectl cluster-info dump`: what a container logged is no command of ours
+    if framed := dashed_runs.sections(data):
+        return _framed(data, framed)
     probe = data[: envelope.HEAD_BYTES]
     if not any(
         mark in probe
@@ -58,6 +65,17 @@ def pieces(data: bytes) -> list[Piece]:
         host = named or host
         end = b"\n" if following < len(rows) else b""  # so that a blank last line stays a line
         result.append(Piece(index + 1, b"\n".join(rows[index:following]) + end, command, host))
+    return result
+
+
+def _framed(data: bytes, sections: list[dashed_runs.Section]) -> list[Piece]:
+    """The sections as pieces; lines between them belong to the piece before."""
+    rows = data.split(b"\n")
+    result: list[Piece] = []
+    starts = [1, *(section.first for section in sections[1:])]
+    for section, start, following in zip(sections, starts, [*starts[1:], len(rows) + 1], strict=True):
+        end = b"\n" if following <= len(rows) else b""
+        result.append(Piece(start, b"\n".join(rows[start - 1 : following - 1]) + end, section.command, "", section.cut))
     return result
 
 

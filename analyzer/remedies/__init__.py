@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from analyzer.findings.model import Finding
 from analyzer.forwarding import World
 from analyzer.remedies.case import Case
-from analyzer.remedies.model import Change, Prerequisite, Remedy
+from analyzer.remedies.model import CLUSTER_WIDE, Change, Prerequisite, Remedy
 from analyzer.remedies.proof import Proof, Prover
 from analyzer.remedies.registry import builders
 from analyzer.snapshot.model import Snapshot
 
 __all__ = ["Change", "Prerequisite", "Proof", "Proven", "Prover", "Remedy", "proven_remedies", "remedies_for"]
-
-
-CLUSTER_WIDE = frozenset(["F10", "F11"])
-"""Cards that touch every node, whoever uses it."""
 
 
 @dataclass(frozen=True, slots=True)

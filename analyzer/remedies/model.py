@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Check = Literal["met", "not-met", "unknown"]
+CLUSTER_WIDE = frozenset(["F10", "F11"])
+"""Cards that touch every node, whoever uses it."""
 
 
 @dataclass(frozen=True, slots=True)

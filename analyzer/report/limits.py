@@ -39,6 +39,18 @@ class Limits:
     """Rows of one appendix table."""
     cell: int
     """Characters of one table cell."""
+    causes: int
+    """Root causes with a section of their own."""
+    affected: int
+    """Addresses of a cause listed with who cannot reach them."""
+    matrix_rows: int
+    """Rows (classes of addresses) of the matrix."""
+    matrix_columns: int
+    """Classes of clients side by side."""
+    traces: int
+    """Traces that cells of the matrix open."""
+    drift: int
+    """Differences between captured and expected state."""
 
 
 SCREEN = Limits(
@@ -61,6 +73,12 @@ SCREEN = Limits(
     notes=1000,
     rows=200,
     cell=400,
+    causes=100,
+    affected=24,
+    matrix_rows=1500,
+    matrix_columns=400,
+    traces=120,
+    drift=400,
 )
 PAPER = Limits(
     full_findings=24,
@@ -82,4 +100,10 @@ PAPER = Limits(
     notes=60,
     rows=60,
     cell=120,
+    causes=10,
+    affected=8,
+    matrix_rows=80,
+    matrix_columns=16,
+    traces=0,
+    drift=60,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +13,7 @@ import sys
 from analyzer.errors import IpvscopeError, MissingExtra
 from analyzer.report import html
 from analyzer.report.analysis import Analysis
+from analyzer.report.attachments import attachments
 from analyzer.report.messages import Messages
 
 TIMEOUT_S = 600
@@ -19,23 +22,32 @@ _EPOCH = "0"
 
 
 def render(analysis: Analysis, messages: Messages, *, generated: str = "") -> bytes:
-    """The PDF. It carries no clock: its identifier comes from the page, which comes from the input.
+    """The PDF, tagged for PDF/UA, with the whole tables attached. It carries no clock: its identifier comes from the page.
 
     Raises:
-        MissingExtra: WeasyPrint, or a library it needs, is not installed.
+        MissingExtra: WeasyPrint, a library it needs, or a font for the report's language is not installed.
         IpvscopeError: rendering failed or took more than its limit of time or memory.
     """
     if importlib.util.find_spec("weasyprint") is None:
         raise MissingExtra(
             messages.text("report.error.no-weasyprint"), hint=messages.text("report.error.no-weasyprint.hint")
         )
-    page = html.render_for_paper(analysis, messages, generated=generated).encode("utf-8")
-    identifier = hashlib.sha256(page).hexdigest()[:32]
+    attached = attachments(analysis, messages)
+    page = html.render_for_paper(analysis, messages, generated=generated, attached=attached)
+    order = {
+        "identifier": hashlib.sha256(page.encode("utf-8")).hexdigest()[:32],
+        "page": page,
+        "cjk": messages.tag.startswith(("zh", "ja", "ko")),
+        "attached": [
+            {"name": one.name, "title": one.title, "content": base64.b64encode(one.content).decode()}
+            for one in attached
+        ],
+    }
     try:
         # -P: the working folder, which may hold a stranger's files, is not a place to import from.
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "analyzer.report.pdf_child", identifier],
-            input=page, capture_output=True, timeout=TIMEOUT_S, check=False,
+            [sys.executable, "-P", "-m", "analyzer.report.pdf_child"],
+            input=json.dumps(order).encode(), capture_output=True, timeout=TIMEOUT_S, check=False,
             env={**os.environ, "SOURCE_DATE_EPOCH": _EPOCH},
         )  # fmt: skip
     except subprocess.TimeoutExpired as expired:
@@ -45,6 +57,8 @@ def render(analysis: Analysis, messages: Messages, *, generated: str = "") -> by
             messages.text("report.error.no-pango"), where=_last_line(child.stderr),
             hint=messages.text("report.error.no-pango.hint"),
         )  # fmt: skip
+    if child.returncode == 5:
+        raise MissingExtra(messages.text("page.error.no-cjk"), hint=messages.text("page.error.no-cjk.hint"))
     if child.returncode or not child.stdout.startswith(b"%PDF-"):
         raise _failed(messages, _last_line(child.stderr) or f"exit {child.returncode}")
     return child.stdout

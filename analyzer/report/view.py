@@ -7,15 +7,17 @@ pictures and is safe. The order is that of the analysis or sorted; no clock is r
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.findings.model import SEVERITIES
-from analyzer.report import svg_matrix
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.limits import SCREEN, Limits
 from analyzer.report.messages import Messages
-from analyzer.report.plain import clean, cut
+from analyzer.report.plain import clean
+from analyzer.report.view_case import Case, case
+from analyzer.report.view_causes import CauseView, cause_views
+from analyzer.report.view_drift import DriftView, drift_view
 from analyzer.report.view_findings import FindingView, finding_views, one_liner
 from analyzer.report.view_inputs import (
     Coverage,
@@ -26,13 +28,11 @@ from analyzer.report.view_inputs import (
     environment,
     notes,
     skipped,
-    unread_lines,
 )
+from analyzer.report.view_matrix import MatrixView, matrix_view, trace_anchors
 from analyzer.report.view_observations import ObservationsView, agreement, observations
 from analyzer.report.view_tables import TableView, appendix
-
-TOP = 5
-"""Findings named in the summary."""
+from analyzer.report.view_trace import TraceView, trace_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +55,12 @@ class Line:
     title: str
 
 
-CAUSES = 12
-
-
-@dataclass(frozen=True, slots=True)
-class CauseView:
-    """One cause: the statement, whose it is, the findings that show it, and the lines that settle it."""
-
-    severity: str
-    severity_label: str
-    statement: str
-    owner: str
-    owner_label: str
-    findings: tuple[tuple[str, str], ...]
-    """(rule, anchor)"""
-    decisive: tuple[tuple[str, str], ...]
-    """(place, text)"""
-
-
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a reader needs who reads nothing else. `cells` are those of the matrix."""
 
     severities: tuple[Count, ...]
     headline: str
-    top: tuple[Line, ...]
     cells: tuple[Count, ...]
     cells_total: int
     captured_percent: int
@@ -87,8 +68,19 @@ class Summary:
     nodes: int
     services: int
     caveats: tuple[str, ...]
+    explained: int
+    """Failing connections that a root cause explains."""
     symptoms: tuple[str, ...]
-    causes: tuple[CauseView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellTrace:
+    """The trace that a cell of the matrix opens, and how many cells it stands for."""
+
+    anchor: str
+    title: str
+    cells: int
+    trace: TraceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +94,19 @@ class View:
     tool_version: str
     generated: str
     summary: Summary
-    matrix: svg_matrix.Pictures
-    matrix_landscape: bool
+    case: Case
+    causes: tuple[CauseView, ...]
+    causes_left_out: tuple[str, ...]
+    """Statements of the causes that have no section."""
+    matrix: MatrixView
     matrix_notes: tuple[str, ...]
+    traces: tuple[CellTrace, ...]
+    drift: DriftView
     observations: ObservationsView
     findings: tuple[FindingView, ...]
+    """Those that no section of a cause holds."""
+    shown: int
+    """Findings in full, inside the sections of causes and outside."""
     listed: tuple[Line, ...]
     unlisted: int
     environment: Environment
@@ -117,18 +117,13 @@ class View:
     nodes: tuple[str, ...]
 
 
-def build(
-    analysis: Analysis, messages: Messages, limits: Limits = SCREEN, *, paper: bool = False, generated: str = ""
-) -> View:
+def build(analysis: Analysis, messages: Messages, limits: Limits = SCREEN, *, generated: str = "") -> View:
     """The view of an analysis. `generated` is a time to print, if the caller wants one; by default there is none."""
     snapshot = analysis.snapshot
     found = analysis.findings.findings
     full = finding_views(analysis, messages, limits)
-    covered = coverage(snapshot, messages, limits)
-    if paper:
-        pictures, landscape = svg_matrix.for_print(analysis.matrix, messages)
-    else:
-        pictures, landscape = svg_matrix.draw(analysis.matrix, messages), False
+    causes = cause_views(analysis, full, messages, limits)
+    inside = {one.anchor for cause in causes for one in cause.findings}
     rest = found[limits.full_findings :]
     return View(
         language=messages.tag,
@@ -138,22 +133,46 @@ def build(
         tool_version=clean(analysis.tool_version),
         generated=clean(generated),
         summary=summary(analysis, messages),
-        matrix=pictures,
-        matrix_landscape=landscape,
-        matrix_notes=(*_left_out(pictures, messages), *map(clean, analysis.matrix.left_out)),
+        case=case(analysis, messages, limits, generated),
+        causes=causes,
+        causes_left_out=tuple(
+            clean(statement_of(one, messages))
+            for one in analysis.incidents[len(causes) : len(causes) + limits.listed_findings]
+        ),
+        matrix=matrix_view(analysis, messages, limits),
+        matrix_notes=tuple(map(clean, analysis.matrix.left_out)),
+        traces=_traces(analysis, messages, limits),
+        drift=drift_view(analysis, messages, limits),
         observations=observations(analysis, messages, limits),
-        findings=full,
+        findings=tuple(one for one in full if one.anchor not in inside),
+        shown=len(full),
         listed=tuple(_line(analysis, index + limits.full_findings, messages, "") for index in range(len(rest)))[
             : limits.listed_findings
         ],
         unlisted=max(0, len(rest) - limits.listed_findings),
         environment=environment(snapshot, messages, limits),
-        coverage=covered,
+        coverage=coverage(snapshot, messages, limits),
         skipped=skipped(analysis.findings.skipped),
         notes=notes(snapshot, messages, limits),
         tables=appendix(snapshot, messages, limits),
         nodes=tuple(map(clean, snapshot.node_names)),
     )
+
+
+def _traces(analysis: Analysis, messages: Messages, limits: Limits) -> tuple[CellTrace, ...]:
+    anchors = trace_anchors(analysis, limits)
+    grouped = analysis.classes
+    sizes = {
+        (str(column[0].source), str(row[0].target)): grouped.size(number, index)
+        for number, row in enumerate(grouped.rows)
+        for index, column in enumerate(grouped.columns)
+    }
+    brief = replace(limits, pictures=2, step_quotes=1)
+    return tuple(
+        CellTrace(anchor, f"{clean(key[0])} → {clean(key[1])}", sizes.get(key, 1),
+                  trace_view(analysis.traces[key], messages, analysis.snapshot, brief))
+        for key, anchor in anchors.items()
+    )  # fmt: skip
 
 
 def summary(analysis: Analysis, messages: Messages) -> Summary:
@@ -165,6 +184,8 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
     captured = sum(verdict.layer == "captured" for verdict in analysis.matrix.cells.values())
     serious = by_severity["critical"] + by_severity["warning"]
     headline = "serious" if serious else "minor" if found else "undecided" if analysis.findings.skipped else "none"
+    grouped = {key for one in analysis.incidents for key in one.findings}
+    explained = {cell for one in found if (one.rule, one.about) in grouped for cell in one.cells}
     caveats = []
     if analysis.snapshot.simulated:
         caveats.append(messages.text("whatif.simulated", changes="; ".join(map(clean, analysis.snapshot.simulated))))
@@ -176,19 +197,11 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
             about = f" {one.about}" if one.about else ""
             until = one.until.isoformat() if one.until else ""
             caveats.append(messages.text(slug, rule=f"{one.rule}{about}", reason=one.reason, until=until))
-    if analysis.findings.skipped:
-        caveats.append(messages.text("report.summary.skipped", n=len(analysis.findings.skipped)))
-    if total and captured < total:
-        caveats.append(messages.text("report.summary.inferred", n=total - captured, total=total))
-    unread = unread_lines(analysis.snapshot)
-    if unread:
-        caveats.append(messages.text("report.summary.notes", n=unread))
     return Summary(
         severities=tuple(
             Count(severity, messages.text(f"severity.{severity}"), by_severity[severity]) for severity in SEVERITIES
         ),
         headline=messages.text(f"report.headline.{headline}", n=serious or len(found)),
-        top=tuple(_line(analysis, index, messages, f"f-{index + 1}") for index in range(min(TOP, len(found)))),
         cells=tuple(
             Count(slug, messages.text(f"report.cells.{slug}"), cells[slug]) for slug in ("ok", "bad", "unknown")
         ),
@@ -198,21 +211,9 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         nodes=len(analysis.snapshot.node_names),
         services=len(analysis.snapshot["services"]),
         caveats=tuple(caveats),
+        explained=len(explained),
         symptoms=tuple(map(clean, symptom_lines(analysis, messages))),
-        causes=_causes(analysis, messages),
     )
-
-
-def _causes(analysis: Analysis, messages: Messages) -> tuple[CauseView, ...]:
-    anchors = {(one.rule, one.about): f"f-{number}" for number, one in enumerate(analysis.findings.findings, 1)}
-    return tuple(
-        CauseView(
-            one.severity, messages.text(f"severity.{one.severity}"), clean(statement_of(one, messages)), one.owner,
-            messages.text(f"incident.owner.{one.owner}"), tuple((clean(key[0]), anchors.get(key, "")) for key in one.findings[:12]),
-            tuple((clean(place.place), cut(clean(place.text), 240)) for place in one.decisive),
-        )
-        for one in analysis.incidents[:CAUSES]
-    )  # fmt: skip
 
 
 def _fate(outcome: str) -> str:
@@ -225,14 +226,3 @@ def _line(analysis: Analysis, index: int, messages: Messages, anchor: str) -> Li
         anchor, clean(finding.rule), finding.severity, messages.text(f"severity.{finding.severity}"),
         one_liner(finding, messages),
     )  # fmt: skip
-
-
-def _left_out(pictures: svg_matrix.Pictures, messages: Messages) -> list[str]:
-    notes = []
-    if pictures.rows_left_out:
-        notes.append(messages.text("report.matrix.rows-left-out", n=pictures.rows_left_out, total=pictures.rows))
-    if pictures.columns_left_out:
-        notes.append(
-            messages.text("report.matrix.columns-left-out", n=pictures.columns_left_out, total=pictures.columns)
-        )
-    return notes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -16,22 +15,9 @@ from analyzer.report.analysis import Analysis
 from analyzer.report.limits import Limits
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, clean_block, cut
-from analyzer.report.view_trace import Quote, TraceView, quotes, trace_view
+from analyzer.report.view_trace import Names, Quote, TraceView, names_of, quotes, trace_view
 
 _LINK = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]{1,2000}")
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """A list of names: the first ones, the folded ones, and how many are not in the report at all."""
-
-    shown: tuple[str, ...]
-    hidden: tuple[str, ...] = ()
-    more: int = 0
-
-    @property
-    def rest(self) -> int:
-        return len(self.hidden) + self.more
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +47,17 @@ class Source:
     text: str
     url: str
 
+    @classmethod
+    def of(cls, text: str) -> Source:
+        return cls(clean(text), text if _LINK.fullmatch(text) else "")
+
 
 @dataclass(frozen=True, slots=True)
 class RemedyView:
-    """A fix card, filled."""
+    """A fix card, filled; `anchor` is empty where nothing links to it."""
 
     card: str
+    anchor: str
     title: Markup
     text: Markup
     usable: bool
@@ -173,33 +164,29 @@ def _finding(analysis: Analysis, finding: Finding, messages: Messages, limits: L
         confidence=finding.confidence,
         confidence_label=messages.text(f"confidence.{finding.confidence}"),
         situation=clean(finding.situation),
-        nodes=_names(finding.nodes, limits),
-        services=_names(finding.services, limits),
-        vantages=_names(finding.vantages, limits),
-        targets=_names(finding.targets, limits),
+        nodes=names_of(finding.nodes, limits),
+        services=names_of(finding.services, limits),
+        vantages=names_of(finding.vantages, limits),
+        targets=names_of(finding.targets, limits),
         node_indexes=(),
         evidence=quotes(finding.evidence[: limits.evidence], snapshot, limits),
         evidence_left_out=max(0, len(finding.evidence) - limits.evidence),
         trace=trace_view(finding.example, messages, snapshot, limits) if finding.example else None,
         remedies=tuple(
-            _remedy(remedy, analysis.proof_of(finding, remedy), position, messages, limits)
+            remedy_view(remedy, analysis.proof_of(finding, remedy), position, messages, limits)
             for position, remedy in enumerate(remedies)
         ),
     )
 
 
-def _names(names: Sequence[str], limits: Limits) -> Names:
-    cleaned = [cut(clean(name), limits.cell) for name in names]
-    # One more name is shorter than the words that would say there is one more.
-    first = limits.names if len(cleaned) > limits.names + 1 else len(cleaned)
-    hidden = cleaned[first : first + limits.hidden_names]
-    return Names(tuple(cleaned[:first]), tuple(hidden), len(cleaned) - first - len(hidden))
-
-
-def _remedy(remedy: Remedy, proof: Proof | None, position: int, messages: Messages, limits: Limits) -> RemedyView:
+def remedy_view(
+    remedy: Remedy, proof: Proof | None, position: int, messages: Messages, limits: Limits, anchor: str = ""
+) -> RemedyView:
+    """A fix card; `position` in its list decides how much of it is shown."""
     shape = "open" if position < limits.open_remedies else "folded" if limits.folds else "brief"
     return RemedyView(
         card=clean(remedy.card),
+        anchor=anchor,
         title=messages.html(f"fix.{remedy.card}.title", **remedy.values),
         text=messages.html(f"fix.{remedy.card}.text", **remedy.values),
         usable=remedy.usable,
@@ -214,7 +201,7 @@ def _remedy(remedy: Remedy, proof: Proof | None, position: int, messages: Messag
         ),
         side_effects=tuple(messages.html(f"side-effect.{slug}", **remedy.values) for slug in remedy.side_effects),
         verify=tuple(_change(change, remedy, messages, limits) for change in remedy.verify),
-        sources=tuple(Source(clean(text), text if _LINK.fullmatch(text) else "") for text in remedy.sources),
+        sources=tuple(map(Source.of, remedy.sources)),
         proof=_proof(proof, messages, limits) if proof is not None else None,
         shape=shape,
     )  # fmt: skip
@@ -224,7 +211,7 @@ def _proof(proof: Proof, messages: Messages, limits: Limits) -> ProofView:
     sentences = proof_sentences(proof, messages)
     groups: dict[tuple[str, str, str, str, bool], list[str]] = {}
     for one in (proof.helped or proof).cells:
-        before, after = _side(one.before, messages), _side(one.after, messages)
+        before, after = side(one.before, messages), side(one.after, messages)
         key = (str(one.target), str(one.dialled), before, after, one.solved)
         groups.setdefault(key, []).append(str(one.source))
     rows = [
@@ -255,9 +242,12 @@ def _state(proof: Proof) -> str:
     return "everywhere" if proof.helped is not None and proof.helped.state == "solves" else proof.state
 
 
-def _side(verdict: Verdict, messages: Messages) -> str:
+def side(verdict: Verdict, messages: Messages) -> str:
+    """Outcome and, unless it is fine, why."""
     label = messages.text(f"outcome.{verdict.outcome}")
-    return label if verdict.outcome == "ok" else f"{label} ({messages.text(f'mechanism.{verdict.mechanism}.short')})"
+    if verdict.outcome == "ok":
+        return label
+    return messages.text("page.why", what=label, why=messages.text(f"mechanism.{verdict.mechanism}.short"))
 
 
 def proof_sentences(proof: Proof, messages: Messages) -> list[str]:
@@ -268,9 +258,8 @@ def proof_sentences(proof: Proof, messages: Messages) -> list[str]:
     if proof.compared:
         if proof.broken:
             source, target, outcome, mechanism = (*proof.examples[0][:3], proof.examples[0][3])
-            told = messages.text(f"outcome.{outcome}") + (
-                f", {messages.text(f'mechanism.{mechanism}.short')}" if mechanism else ""
-            )
+            words = (f"outcome.{outcome}", f"mechanism.{mechanism}.short") if mechanism else (f"outcome.{outcome}",)
+            told = messages.text("page.comma").join(map(messages.text, words))
             found.append(
                 messages.text("report.proof.broken", n=proof.broken, source=source, target=target, outcome=told)
             )

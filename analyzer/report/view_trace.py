@@ -26,6 +26,19 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """A list of names: the first ones, the folded ones, and how many are not in the report at all."""
+
+    shown: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
+    more: int = 0
+
+    @property
+    def rest(self) -> int:
+        return len(self.hidden) + self.more
+
+
+@dataclass(frozen=True, slots=True)
 class StepView:
     """One step of a path; `place` is given where it differs from the step before."""
 
@@ -68,6 +81,15 @@ def quotes(evidence: Iterable[Evidence], snapshot: Snapshot, limits: Limits) -> 
     """Evidence with the quoted line."""
     quoted = map(snapshot.quote, evidence)
     return tuple(Quote(clean(item.place), clean(item.node), _telling(item.text, limits)) for item in quoted)
+
+
+def names_of(names: Sequence[str], limits: Limits) -> Names:
+    """Names as far as the medium shows them."""
+    cleaned = [cut(clean(name), limits.cell) for name in names]
+    # One more name is shorter than the words that would say there is one more.
+    first = limits.names if len(cleaned) > limits.names + 1 else len(cleaned)
+    hidden = cleaned[first : first + limits.hidden_names]
+    return Names(tuple(cleaned[:first]), tuple(hidden), len(cleaned) - first - len(hidden))
 
 
 def _telling(text: str, limits: Limits) -> str:

@@ -6,21 +6,30 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
-from analyzer.snapshot.merge import merge_tables
+from analyzer.progress import Report
+from analyzer.snapshot import spill
+from analyzer.snapshot.declared import is_partial, partial_files
+from analyzer.snapshot.derive import derive_addresses, derive_endpoints
+from analyzer.snapshot.identify import aliases
+from analyzer.snapshot.merge import Piece as MergePiece
+from analyzer.snapshot.merge import concat, merge_tables, of_node
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.regime import regimes
+from analyzer.snapshot.spill import SpilledTables, Store, Stored
 from analyzer.tables import CAPTURES, PARSE_NOTES, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNNAMED = "unnamed"
+TOO_LARGE = "reading it takes more memory than there is"
+_OF_THE_CLUSTER = ("objects", "cloud", "object-table", "proxy-config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +41,17 @@ class Piece:
     form: Form
     parsed: Parsed
 
+    @property
+    def of_cluster(self) -> bool:
+        """Objects and the cloud's documents, which belong to no node."""
+        return self.form.capture in _OF_THE_CLUSTER
 
-def load(bundle: Bundle, *, node: str = "") -> Snapshot:
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        return self.parsed.tables
+
+
+def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> Snapshot:
     """Parse every member of an opened bundle into a snapshot.
 
     Several captures of one fact on one node (`ip addr` and `ip -j addr`, a listing and its save form) are one fact: the
@@ -42,57 +60,132 @@ def load(bundle: Bundle, *, node: str = "") -> Snapshot:
 
     Args:
         node: the name for captures that nothing assigns to a node.
+        progress: called with the bytes that are read and those that there are.
     """
     from analyzer.parsers.registry import parse_member
 
     pieces: list[Piece] = []
     rows: list[dict[str, object]] = []
     digests: list[tuple[str, str]] = []
+    store: Store | None = None
+    held = 0
+    done, total = 0, sum(member.size for member in bundle.members)
     for member in bundle.members:
-        data = member.read()
-        sha256 = hashlib.sha256(data).hexdigest()
+        if progress is not None:
+            progress(done, total)
+        done += member.size
+        unread = member.area == "manifest" or bool(member.unused)
+        try:
+            data = member.read()
+            sha256 = hashlib.sha256(data).hexdigest()
+            found = [] if unread else parse_member(data, member.path, member.command)
+        except MemoryError:
+            # Under a limit of memory, which the rest may still fit into.
+            rows.append({"capture": "", "state": "refused", "file": member.path, "detail": TOO_LARGE, "rows": 0})
+            digests.append((member.path, TOO_LARGE))
+            continue
         digests.append((member.path, sha256))
-        found = [] if member.area == "manifest" else parse_member(data, member.path)
         if not found:
-            rows.append(_capture(member, None, None, sha256, "" if member.area == "manifest" else "not recognised"))
+            rows.append(_capture(member, None, None, sha256, member.unused if unread else "not recognised"))
         for form, parsed in found:
-            pieces.append(Piece(member, _node_of(member, form, parsed, node), form, parsed))
+            if form.name == "kubectl-table":
+                # A table leaves out policies, selectors and port names: no sound basis for what is expected.
+                parsed = replace(parsed, complete=False)
+            if member.partial:
+                parsed = replace(parsed, complete=False, detail=parsed.detail or member.partial)
+            piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
+            held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
+            if store is None and held > spill.ROWS_IN_MEMORY:
+                store = Store()
+                pieces = [_stored(store, one) for one in pieces]
+            pieces.append(_stored(store, piece) if store is not None else piece)
+    if progress is not None:
+        progress(total, total)
     for refused in bundle.refused:
         rows.append({"capture": "", "state": "refused", "file": refused.path, "detail": refused.why, "rows": 0})
-    pieces = _name_the_unnamed(pieces, node)
-    tables, unused = merge_tables([(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces])
+    partial = partial_files(bundle.manifest)
+    pieces = [_declared(piece, partial) for piece in _name_the_unnamed(_with_node_names(pieces), node)]
+    captured = _captured(pieces)
+    tables, unused = _merged(pieces, store, captured)
     by_file = {piece.member.path: piece.node for piece in pieces}
     for row in rows:
         row["node"] = by_file.get(str(row["file"])) or None
+        if row.get("complete") and is_partial(str(row["file"]), partial):
+            row["complete"] = False
         if (row["file"], row.get("form")) in unused:
             row["detail"] = unused[(str(row["file"]), str(row.get("form")))]
-    tables["captures"] = CAPTURES.frame(rows)
-    tables["parse_notes"] = PARSE_NOTES.frame(
+    notes = PARSE_NOTES.frame(
         {
             "node": piece.node or None, "reason": note.reason, "text": note.text, "detail": note.detail,
             "file": piece.member.path, "line": note.line,
         }
         for piece in pieces for note in piece.parsed.notes
     )  # fmt: skip
+    about = {"captures": CAPTURES.frame(rows), "parse_notes": notes}
+    tables = tables.replaced(about) if isinstance(tables, SpilledTables) else {**tables, **about}
     digest = hashlib.sha256("".join(f"{path}\0{value}\n" for path, value in sorted(digests)).encode()).hexdigest()
     snapshot = Snapshot(
         source=os.path.basename(bundle.source.rstrip("/")) or bundle.source,
         layout=bundle.layout,
         digest=digest,
-        tables={name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
+        tables=tables
+        if isinstance(tables, SpilledTables)
+        else {name: tables[name] if name in tables else schema.empty() for name, schema in TABLES.items()},
         node_names=_node_names(tables, pieces),
-        captured=_captured(pieces),
+        captured=captured,
         read_line=_line_reader(bundle),
         manifest=bundle.manifest,
+        parts=bundle.parts,
     )
     return _with_regimes(snapshot)
 
 
-def _with_regimes(snapshot: Snapshot) -> Snapshot:
-    from dataclasses import replace
+def _stored(store: Store, piece: Piece) -> Piece:
+    """The piece with its tables in the store, if they are a node's state."""
+    if piece.of_cluster:
+        return piece
+    return replace(piece, parsed=replace(piece.parsed, tables=Stored(store, piece.parsed.tables)))
 
-    return replace(snapshot, regimes=regimes(snapshot))
+
+def _merged(
+    pieces: list[Piece], store: Store | None, captured: dict[str, dict[str, bool]]
+) -> tuple[Mapping[str, pd.DataFrame], dict[tuple[str, str], str]]:
+    """The tables, and which captures fill none of them and why. With a store, each node's state is merged by itself."""
+    if store is None:
+        whole_tables, lost = merge_tables(
+            [(piece.node, piece.member.path, piece.form, piece.parsed) for piece in pieces]
+        )
+        derive_addresses(whole_tables, captured)
+        derive_endpoints(whole_tables, captured)
+        return whole_tables, lost
+    small: list[MergePiece] = []
+    grouped: dict[str, list[MergePiece]] = defaultdict(list)
+    for piece in pieces:
+        whole = (piece.node, piece.member.path, piece.form, piece.parsed)
+        if piece.of_cluster:
+            small.append(whole)
+            continue
+        shared = {name: piece.parsed.tables[name] for name in piece.parsed.tables if not of_node(name)}
+        if shared or piece.parsed.state == "failed":
+            small.append((*whole[:3], replace(piece.parsed, tables=shared)))
+        if any(of_node(name) for name in piece.parsed.tables):
+            grouped[piece.node].append(whole)
+    tables, unused = merge_tables(small)
+    derive_endpoints(tables, captured)
+    nodes: dict[str, Stored] = {}
+    for node, own in grouped.items():
+        merged, lost = merge_tables(own)
+        derive_addresses(merged, {node: captured[node]} if node in captured else {})
+        unused |= lost
+        nodes[node] = Stored(store, {name: frame for name, frame in merged.items() if of_node(name)})
+    return SpilledTables(tables, nodes, concat), unused
+
+
+def _with_regimes(snapshot: Snapshot) -> Snapshot:
+    found = replace(snapshot, regimes=regimes(snapshot))
+    found.__dict__["by_node"] = snapshot.by_node  # the same tables: they need not be split again
+    return found
 
 
 def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: str, detail: str) -> dict[str, object]:
@@ -114,9 +207,32 @@ def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: s
 
 
 def _node_of(member: Member, form: Form, parsed: Parsed, node: str) -> str:
-    if form.capture in ("objects", "cloud", "object-table", "proxy-config"):
+    if form.capture in _OF_THE_CLUSTER:
         return ""
     return member.node or parsed.facts.get("host", "") or node
+
+
+def _declared(piece: Piece, partial: frozenset[str]) -> Piece:
+    """The piece, incomplete where the manifest says that its file is."""
+    if not piece.parsed.complete or not is_partial(piece.member.path, partial):
+        return piece
+    return replace(piece, parsed=replace(piece.parsed, complete=False))
+
+
+def _with_node_names(pieces: list[Piece]) -> list[Piece]:
+    """Captures under the name of the Node object they belong to, where it is known by another name."""
+    local = [
+        piece
+        for piece in pieces
+        if piece.form.capture not in _OF_THE_CLUSTER or "nodes" in piece.tables or "pods" in piece.tables
+    ]
+    names = aliases(local)
+    return [
+        replace(piece, node=names[piece.node])
+        if piece.node in names and piece.form.capture not in _OF_THE_CLUSTER
+        else piece
+        for piece in pieces
+    ]
 
 
 def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
@@ -130,7 +246,7 @@ def _name_the_unnamed(pieces: list[Piece], node: str) -> list[Piece]:
     fallback = node or (names[0] if len(set(names)) == 1 else UNNAMED)
     return [
         piece
-        if piece.node or piece.form.capture in ("objects", "cloud", "object-table", "proxy-config")
+        if piece.node or piece.form.capture in _OF_THE_CLUSTER
         else Piece(piece.member, fallback, piece.form, piece.parsed)
         for piece in pieces
     ]
@@ -143,7 +259,7 @@ def _node_names(tables: Mapping[str, pd.DataFrame], pieces: Iterable[Piece]) -> 
     return tuple(sorted(names))
 
 
-def _captured(pieces: Iterable[Piece]) -> Mapping[str, Mapping[str, bool]]:
+def _captured(pieces: Iterable[Piece]) -> dict[str, dict[str, bool]]:
     """node -> capture -> whether it is complete; the best of several captures counts. "" holds the cluster's objects."""
     found: dict[str, dict[str, bool]] = defaultdict(dict)
     for piece in pieces:

@@ -36,7 +36,16 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     "sysctls": ("node", "key"),
     "host_facts": ("node", "fact", "value"),
 }
+COMPLEMENTS: Mapping[str, tuple[str, ...]] = {
+    "rules": ("family",), "iptables_chains": ("family", "table"), "iptables_rules": ("family", "table"),
+}  # fmt: skip
+"""Tables that several captures of one fact fill together, each a group of rows of its own."""
 COUNTERS = ("conns", "in_pkts", "out_pkts", "in_bytes", "out_bytes", "rounded")
+
+
+def of_node(table: str) -> bool:
+    """Whether the rows of a table are one node's state, of which one capture of the node is the source."""
+    return "node" in TABLES[table].names and table not in ADDITIVE
 
 
 def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict[tuple[str, str], str]]:
@@ -50,7 +59,7 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
         if parsed.state == "failed":
             continue
         for table in parsed.tables:
-            if table in ADDITIVE or "node" not in TABLES[table].names:
+            if not of_node(table):
                 if len(parsed.tables[table]):
                     parts[table].append((node, parsed.tables[table]))
                 used[(file, form.name)] = True
@@ -67,6 +76,8 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
             for other in candidates:
                 if other is not winner:
                     frame = _enrich(table, frame, other[3].tables.get(table))
+            if table in COMPLEMENTS:
+                frame = _complement(table, frame, winner, candidates, used)
             best[table].append((node, frame))
         for other in candidates:
             if other is not winner:
@@ -76,7 +87,7 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
     for table, frames in best.items():
         if frames:
             parts[table].extend(frames)
-    tables = {table: _concat(table, frames) for table, frames in parts.items()}
+    tables = {table: concat(table, frames) for table, frames in parts.items()}
     for table, identity in IDENTITY.items():
         if table in tables:
             tables[table] = _unique(table, tables[table], identity)
@@ -113,6 +124,44 @@ def _enrich(table: str, frame: pd.DataFrame, other: pd.DataFrame | None) -> pd.D
     return filled
 
 
+def _complement(
+    table: str, frame: pd.DataFrame, winner: Piece, candidates: Sequence[Piece], used: dict[tuple[str, str], bool]
+) -> pd.DataFrame:
+    """What other captures of one fact hold and the best one has nothing of: rules of the other family, other tables of iptables.
+
+    Listings (`iptables -nvL`) show one table each and belong together; a save form holds all tables of its variant.
+    """
+    import pandas as pd
+
+    keys = COMPLEMENTS[table]
+    parts = [frame]
+    have = set(_keys(frame, keys))
+    for other in sorted(candidates, key=_quality, reverse=True):
+        rows = other[3].tables.get(table)
+        listings = winner[2].name.endswith("tables-list") and other[2] is winner[2]
+        if other is winner or rows is None or not len(rows) or not (listings or table == "rules"):
+            continue
+        added = _keys(rows, keys)
+        missing = [key not in have for key in added]
+        if any(missing):
+            parts.append(rows[missing])
+            have |= set(added)
+            used[(other[1], other[2].name)] = True
+    if len(parts) == 1:
+        return frame
+    return TABLES[table].conform(pd.concat([_plain_file(part) for part in parts], ignore_index=True))
+
+
+def _keys(frame: pd.DataFrame, keys: Sequence[str]) -> list[tuple[str, ...]]:
+    """The groups of rows; rules without a family are IPv4's, as `ip rule` prints them."""
+    columns = [frame["family"].fillna(4).astype("str") if key == "family" else frame[key].astype("str") for key in keys]
+    return list(zip(*columns, strict=True))
+
+
+def _plain_file(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype({"file": "str", "node": "str"}) if "node" in frame.columns else frame.astype({"file": "str"})
+
+
 def _join_links(parts: Iterable[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd.DataFrame]]:
     """`ip addr` and `ip -d link` both list interfaces: one row each, kind and master from whoever knows them."""
     import pandas as pd
@@ -129,7 +178,7 @@ def _join_links(parts: Iterable[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd
     return joined
 
 
-def _concat(table: str, parts: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+def concat(table: str, parts: Sequence[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """Frames below each other with the node filled in; categories are united, never widened to objects."""
     import pandas as pd
     from pandas.api.types import union_categoricals

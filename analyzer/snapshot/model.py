@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from analyzer.bundle.model import Part
 from analyzer.evidence import Evidence
+from analyzer.snapshot.spill import NodeTables, SpilledTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +83,8 @@ class Snapshot:
     regimes: Mapping[str, Regime] = field(default_factory=dict)
     read_line: Callable[[str, int], str] = field(default=lambda _file, _line: "", compare=False)
     manifest: Mapping[str, object] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    """The bundles of collectors that the input was recognised as."""
     simulated: tuple[str, ...] = ()
     """Changes that were applied to the captured cluster; empty for the cluster as it was captured."""
 
@@ -113,7 +118,15 @@ class Snapshot:
 
     def with_tables(self, **tables: pd.DataFrame) -> Snapshot:
         """A copy with some tables replaced; what was derived from them is derived again."""
+        if isinstance(self.tables, SpilledTables):
+            return replace(self, tables=self.tables.replaced(tables))
         return replace(self, tables={**self.tables, **tables})
+
+    def chunks(self, table: str) -> Iterable[pd.DataFrame]:
+        """The rows of a table in pieces: all at once, or node by node where the bundle is too large for that."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            return (frame for _, frame in self.tables.chunks(table))
+        return (self.tables[table],)
 
     @cached_property
     def objects(self) -> Objects:
@@ -124,12 +137,34 @@ class Snapshot:
         return build(self.tables, endpoints_known="endpoints" in cluster)
 
     @cached_property
+    def node_rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """Node objects as rows by name; the first one of a name counts."""
+        from analyzer.snapshot.objects import records
+
+        found: dict[str, Mapping[str, Any]] = {}
+        for row in records(self.tables["nodes"]):
+            if isinstance(row["name"], str):
+                found.setdefault(row["name"], row)
+        return found
+
+    @cached_property
+    def pods_by_node(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Pods as rows by the node they are bound to, in the order of the table."""
+        from analyzer.snapshot.objects import records
+
+        found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for row in records(self.tables["pods"]):
+            if isinstance(row["node_name"], str):
+                found[row["node_name"]].append(row)
+        return found
+
+    @cached_property
     def by_node(self) -> Mapping[str, Mapping[str, pd.DataFrame]]:
         """Tables split by node: ``by_node[node][table]``, only for tables with a node column and rows."""
         split: dict[str, dict[str, pd.DataFrame]] = {name: {} for name in self.node_names}
-        for name, frame in self.tables.items():
+        for name, frame in self.tables.small.items() if isinstance(self.tables, SpilledTables) else self.tables.items():
             if "node" not in frame.columns or not len(frame):
                 continue
             for node, part in frame.groupby("node", observed=True, sort=False):
                 split.setdefault(str(node), {})[name] = part
-        return split
+        return NodeTables(self.tables, split) if isinstance(self.tables, SpilledTables) else split

@@ -161,6 +161,8 @@ def _plain(series: Any) -> list[Any]:
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as plain dictionaries, None for null: the one place where a frame's row becomes untyped."""
+    if not len(frame):
+        return []
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in columns(frame, *names)]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.evidence import Evidence
 from analyzer.snapshot.model import UNKNOWN, Fact, Regime, Snapshot
+from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +121,7 @@ def _fact(rows: pd.DataFrame, column: str) -> Fact:
 
 def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, Fact]:
     own = snapshot.by_node.get(node, {})
-    empty = {name: snapshot[name].head(0) for name in (
+    empty = {name: TABLES[name].empty() for name in (
         "iptables_chains", "iptables_rules", "host_facts", "listeners", "interfaces", "sysctls", "virtual_servers",
         "ipsets", "addresses", "rules", "nft_objects",
     )}  # fmt: skip
@@ -210,6 +211,14 @@ def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: 
         return Fact("iptables", "state", _evidence(svc.head(1), node))
     if len(nft):
         return Fact("nftables", "state", _evidence(nft.head(1), node))
+    rules, addresses = table["iptables_rules"], table["addresses"]
+    matching = rules[(rules["chain"] == "KUBE-SERVICES") & rules["rule"].str.contains("match-set KUBE-", na=False)]
+    bound = addresses[addresses["interface"] == "kube-ipvs0"]
+    if len(matching):
+        # Only the IPVS proxier matches sets there.
+        return Fact("ipvs", "state", _evidence(matching.head(1), node))
+    if len(bound) and not snapshot.has(node, "iptables") and not cluster.mode.known:
+        return Fact("ipvs", "state", _evidence(bound.head(1), node))
     return cluster.mode
 
 
@@ -230,7 +239,7 @@ def _local_fallback(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], versi
     services, ports, endpoints = snapshot["services"], snapshot["service_ports"], snapshot["endpoints"]
     local = services[(services["external_policy"] == "Local") & services["ingress_ips"].notna()]
     servers = table["virtual_servers"]
-    reals = snapshot.by_node.get(node, {}).get("real_servers", snapshot["real_servers"].head(0))
+    reals = snapshot.by_node.get(node, {}).get("real_servers", TABLES["real_servers"].empty())
     for _, service in local.iterrows():
         ready = endpoints[
             (endpoints["namespace"] == service["namespace"])

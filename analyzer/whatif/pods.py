@@ -71,7 +71,7 @@ def _wired(changes: TableSet, snapshot: Snapshot, node: str) -> str:
         for ip in parts(row["ips"])
     ]
     used = {ip for row in records(snapshot["pods"]) for ip in parts(row["ips"])}
-    used |= {str(ip) for ip in snapshot["addresses"]["address"].dropna()}
+    used |= {str(ip) for frame in snapshot.chunks("addresses") for ip in frame["address"].dropna()}
     used |= {ip for row in records(snapshot["nodes"]) for ip in parts(row["internal_ips"])}
     cidr = next((parts(row["pod_cidrs"]) for row in records(snapshot["nodes"]) if text(row["name"]) == node), ())
     if not mine:

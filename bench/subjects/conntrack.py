@@ -13,6 +13,7 @@ from pathlib import Path
 
 SIZE = 1_000_000
 BASE = "mawk by key"
+TARGETS = {"ipvscope": "≤ 0.5x, peak ≤ 2x file"}
 PORTS = ("orig_sport", "orig_dport", "reply_sport", "reply_dport")
 # By key, as the parser reads: a row needs both tuples. Ports are absent from ICMP.
 MAWK = r"""

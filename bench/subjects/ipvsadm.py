@@ -13,6 +13,7 @@ from pathlib import Path
 
 SIZE = 17_500
 BASE = "mawk to CSV"
+TARGETS = {"ipvscope, 2 nodes": "2 nodes less 1 node ≤ 0.6x"}
 MAWK = r"""
 $1 == "TCP" || $1 == "UDP" || $1 == "SCTP" { vs++; key = $1 "," $2; print key "," $3 > "/dev/null"; next }
 $1 == "->" && $5 ~ /^[0-9]+$/ { rs++; w += $4; a += $5; print key "," $2 "," $3 "," $4 "," $5 "," $6 > "/dev/null" }

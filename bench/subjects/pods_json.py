@@ -13,6 +13,7 @@ from pathlib import Path
 
 SIZE = 20_000
 BASE = "json.load only"
+TARGETS = {"ipvscope": "≥ 300 MB/s"}
 LOAD = """
 import json, sys
 with open(sys.argv[1], "rb") as file:

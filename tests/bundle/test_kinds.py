@@ -94,11 +94,11 @@ def test_a_packed_file_beside_its_plain_form_keeps_its_name(tmp_path: Path) -> N
     assert bundle.refused == ()
 
 
-def test_archives_inside_are_opened_one_level_deep(tmp_path: Path) -> None:
+def test_archives_inside_are_opened_two_levels_deep(tmp_path: Path) -> None:
     inner = {
         "node-a.tar.gz": gzip.compress(tar([("eks_1/networking/ipvsadm.txt", b"a"), ("eks_1/system/uname", b"")])),
         "node-b.zip": zipped([("networking/ipvsadm.txt", b"b"), ("system/uname", b"")]),
-        "node-c.tgz": gzip.compress(tar([("deep.tar", tar([("x", b"x")]))])),
+        "node-c.tgz": gzip.compress(tar([("deep.tar", tar([("deeper.tar", tar([("x", b"x")]))]))])),
     }
     for source in (
         folder(tmp_path / "f", inner),
@@ -110,7 +110,7 @@ def test_archives_inside_are_opened_one_level_deep(tmp_path: Path) -> None:
                 "node-a/networking/ipvsadm.txt": ("node-a", b"a"),
                 "node-b/networking/ipvsadm.txt": ("node-b", b"b"),
             }
-            assert [(r.path, r.why) for r in bundle.refused] == [("node-c/deep.tar", reasons.NESTED)]
+            assert [(r.path, r.why) for r in bundle.refused] == [("node-c/deep/deeper.tar", reasons.NESTED)]
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

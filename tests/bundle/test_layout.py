@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzer.bundle import Bundle, open_bundle, reasons
-from analyzer.bundle.layout import Piece, arrange
+from analyzer.bundle.layout import arrange
+from analyzer.bundle.places import Piece
 
 from .pack import FILES, folder
 

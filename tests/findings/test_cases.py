@@ -17,9 +17,13 @@ from analyzer.report.messages import Messages
 from analyzer.report.rule_page import EXAMPLES
 from tests import lab
 from tests.findings.cases import CASES, Case, analysed
+from tests.remedies.test_every_card import LATER, check
 
 UNFILLED = re.compile(r"\{[a-z_]+\}")
 DECLARED = {one.id: one for one in rules()}
+BUILT: set[str] = set()
+"""Cards seen so far."""
+NO_ADVICE: set[str] = set()
 FIRST = {one.rule: one for one in reversed(CASES)}
 NO_LINE = {"MODE-003", "MODE-005", "INPUT-001", "MODE-002", "SYS-005"}
 """Shown by what is missing or by a version that was applied: no line says it."""
@@ -43,6 +47,12 @@ def test_the_fault_is_found(case: Case, update_golden: bool) -> None:
                     assert text
                     assert not UNFILLED.search(text)
                     assert "⟦" not in text
+        for one in hits:
+            built = analysis.remedies_of(one)
+            assert built or not one.fixes or one.rule in NO_ADVICE
+            for remedy in built:
+                check(remedy)
+                BUILT.add(remedy.card)
     if FIRST[case.rule] is case:
         example(hits[0], update_golden)
 
@@ -71,6 +81,18 @@ def test_it_is_silent_without_the_fault(case: Case) -> None:
 
 def test_every_rule_has_a_case() -> None:
     assert {one.rule for one in CASES} >= set(known_ids())
+
+
+@pytest.mark.parametrize("card", sorted(LATER))
+def test_a_card_that_no_sample_shows_is_built(card: str) -> None:
+    for case in CASES:
+        if card in BUILT:
+            return
+        if case.rule in DECLARED and card in DECLARED[case.rule].fixes:
+            with analysed(case) as analysis:
+                for one in analysis.findings.findings:
+                    BUILT.update(remedy.card for remedy in analysis.remedies_of(one))
+    assert card in BUILT
 
 
 def test_every_declared_fix_is_a_card() -> None:

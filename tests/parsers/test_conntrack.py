@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.parsers import conntrack, envelope
+from analyzer.parsers import conntrack, registry
 from analyzer.parsers.base import Parsed
 
 DATA = Path(__file__).parent.parent / "data" / "conntrack"
@@ -235,13 +235,25 @@ def test_ct22_split_by_hand() -> None:
 
 
 def test_ct23_counters_are_not_flows() -> None:
-    text = "cpu=0   \tfound=7 invalid=0 insert=0 insert_failed=0 drop=0 early_drop=0 error=0 search_restart=9\n" * 2
-    head = envelope.head(text.encode(), "conntrack-S.txt")
-    scores = {form.name: form.sniff(head) for form in conntrack.FORMS}
-    assert scores["conntrack"] == 0 < scores["conntrack-stats"]
-    parsed = conntrack.parse_statistics(text.encode(), "conntrack-S.txt")
-    assert (parsed.state, len(parsed.tables["connections"]), reasons(parsed)) == ("failed", 0, [(1, "not-a-table")])
+    text = "cpu=0   \tfound=7 invalid=0 insert=0 insert_failed=0 drop=1 early_drop=0 error=0 search_restart=9\n" * 2
+    ((form, parsed),) = registry.parse_member(text.encode(), "conntrack-S.txt")
+    facts = dict(zip(parsed.tables["host_facts"]["fact"], parsed.tables["host_facts"]["value"], strict=True))
+    assert (form.name, parsed.state, facts["conntrack-drop"]) == ("conntrack-stats", "rows", "2")
     assert read(text).state == "failed"
+
+
+def test_ct23_counters_as_the_kernel_keeps_them() -> None:
+    text = (
+        "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop early_drop\n"
+        "00000010  00000000 00000000 00000000 0000000a 00000000 00000000 00000000 00000000 00000000 00000000 00000001\n"
+        "00000010  00000000 00000000 00000000 00000010 00000000 00000000 00000000 00000000 00000000 00000000 00000001\n"
+    )
+    ((form, parsed),) = registry.parse_member(text.encode(), "nf_conntrack_stat.txt")
+    facts = dict(zip(parsed.tables["host_facts"]["fact"], parsed.tables["host_facts"]["value"], strict=True))
+    assert (form.name, facts) == (
+        "conntrack-stats",
+        {"conntrack-invalid": "26", "conntrack-insert_failed": "0", "conntrack-drop": "0", "conntrack-early_drop": "2"},
+    )
 
 
 def test_ct24_cut_last_row() -> None:

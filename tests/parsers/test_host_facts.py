@@ -30,13 +30,29 @@ CASES = {
     "tool-versions": (
         "tool-versions.txt",
         "ip utility, iproute2-6.1.0, libbpf 1.1.2\niptables v1.8.9 (legacy)\nipvsadm v1.31 2019/12/24 (compiled with popt and IPVS v1.2.1)\n"
-        "ipset v7.17, protocol version: 7\nconntrack v1.4.7 (conntrack-tools)\n",
+        "ipset v7.17, protocol version: 7\nconntrack v1.4.7 (conntrack-tools)\n"
+        'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\n',
         [
             ("tool", "ip 6.1.0", 1),
             ("tool", "iptables 1.8.9", 2),
             ("tool", "ipvsadm 1.31", 3),
             ("tool", "ipset 7.17", 4),
             ("tool", "conntrack 1.4.7", 5),
+            ("os", "Debian GNU/Linux 12 (bookworm)", 6),
+        ],
+    ),
+    "kube-proxy-mode": ("kube-proxy-mode.txt", "ipvs", [("kube-proxy-mode", "ipvs", 1)]),
+    "kube-proxy-version": (
+        "kube-proxy-version.txt",
+        'kubernetes_build_info{build_date="2023",git_version="v1.28.3",go_version="go1.20.10",minor="28"} 1\n',
+        [("kube-proxy-version", "v1.28.3", 1)],
+    ),
+    "kube-proxy-arguments": (
+        "kube-proxy-args.txt",
+        "/usr/local/bin/kube-proxy\n--config=/var/lib/kube-proxy/config.conf\n",
+        [
+            ("kube-proxy-argument", "/usr/local/bin/kube-proxy", 1),
+            ("kube-proxy-argument", "--config=/var/lib/kube-proxy/config.conf", 2),
         ],
     ),
     "kube-proxy-log": (

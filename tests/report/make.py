@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from analyzer.evidence import Evidence
+from analyzer.findings.drift_model import Drift
 from analyzer.findings.model import Finding, Findings, Skipped
+from analyzer.forwarding.classes import classes
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
 from analyzer.forwarding.model import Hop, Packet, Path, Source, Step, Target, Trace, Verdict
 from analyzer.remedies.model import Change, Prerequisite, Remedy
@@ -206,6 +208,14 @@ def snapshot(nodes: tuple[str, ...] = NODES) -> Snapshot:
     )  # fmt: skip
 
 
+def failing() -> tuple[tuple[str, str], ...]:
+    """Some cells of the matrix that are refused."""
+    refused = [
+        (str(source), str(target)) for (source, target), one in matrix(24, 9).cells.items() if one.outcome == "refused"
+    ]
+    return tuple(refused[:6])
+
+
 def findings() -> tuple[Finding, ...]:
     values = {
         "service": SERVICES[1], "vip": VIP, "port": "443", "node": NODES[2], "count": "3", "n": "3", "process": HOSTILE,
@@ -220,7 +230,7 @@ def findings() -> tuple[Finding, ...]:
     return (
         Finding(
             "REACH-001", VIP, "critical", values, proof, NODES, SERVICES[:3], many, (f"{VIP}:443/tcp",), "S1",
-            fixes=("F1", "F2"), example=trace(),
+            fixes=("F1", "F2"), example=trace(), cells=failing(),
         ),
         Finding(
             "REACH-002", HOSTILE, "critical", values, proof[:1], (NODES[1],), ("shop/web",), many[:3],
@@ -233,8 +243,27 @@ def findings() -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def analysis() -> Analysis:
+def drift() -> tuple[Drift, ...]:
+    proof = (Evidence("nodes/node-a/ipvsadm-Ln.txt", 12, "TCP  203.0.113.10:443 rr", "node-a"),)
+    return (
+        *(
+            Drift("real-server-stale", node, "shop/web", "tcp/192.0.2.10:80", "192.0.2.8:8443", proof)
+            for node in NODES[:3]
+        ),
+        Drift("flags-differ", SCRIPT, f"evil/{HOSTILE}", "tcp/192.0.2.10:80", HOSTILE, proof, "rr", "wrr", True),
+    )
+
+
+def analysis(rows: int = 24, columns: int = 9) -> Analysis:
     skipped = (Skipped("DRIFT-004", ("node-b ipset", SCRIPT)), Skipped("REACH-011", ("cloud documents",)))
+    cells = matrix(rows, columns)
+    grouped = classes(cells)
+    traces = {
+        (str(grouped.columns[column][0].source), str(grouped.rows[row][0].target)): trace()
+        for row, column in grouped.cells
+    }
     return Analysis(
-        snapshot(), matrix(24, 9), Findings(findings(), skipped), {("REACH-001", VIP): remedies()}, "0.1.0"
+        snapshot(), cells, Findings(findings(), skipped), {("REACH-001", VIP): remedies()}, "0.1.0", drift=drift(), compared=3,
+        traces=dict(list(traces.items())[:60]), rule_set=(93, "0123456789abcdef"),
+        meta={"ticket": f"T-1 {SCRIPT}", "customer": "示例公司", "note": HOSTILE}, options=("--apply 'k8s=1.28'",),
     )  # fmt: skip

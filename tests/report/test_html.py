@@ -16,7 +16,12 @@ from analyzer.report.messages import Messages
 
 from . import make
 
-OWN = ("report.", "severity.", "outcome.", "confidence.", "how.", "regime.", "state.", "table.")
+OWN = ("report.", "page.", "severity.", "outcome.", "confidence.", "how.", "regime.", "state.", "table.")
+
+SECTIONS = (
+    "summary", "matrix", "findings", "drift", "observations", "environment", "coverage", "skipped", "notes", "appendix",
+    "traces", "glossary", "reproduce",
+)  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -54,8 +59,8 @@ def test_nothing_is_loaded(rendered: str) -> None:
         assert not {"src", "srcset", "data", "poster", "action", "xlink:href"} & set(attributes)
         if "href" in attributes:
             assert tag == "a"
-            assert re.match(r"#f-[0-9]+$|https://", attributes["href"])
-        assert "url(" not in attributes.get("style", "")
+            assert re.match(r"#[a-z]+(-[0-9]+)?(-F[0-9]+[a-z]?)?$|#sign-off$|https://", attributes["href"])
+        assert "style" not in attributes
     style = re.search(r"<style>(.*?)</style>", rendered, re.DOTALL)
     assert style
     assert "url(" not in style[1]
@@ -86,8 +91,11 @@ def test_sections_and_ids(analysis: Analysis, messages: Messages) -> None:
     page = Page(html.render(analysis, messages))
     names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(names) == len(set(names))
-    assert {"summary", "matrix", "findings", "environment", "coverage", "skipped", "notes", "appendix"} <= set(names)
-    assert [name for name in names if name.startswith("f-")] == [f"f-{number}" for number in range(1, 7)]
+    assert set(SECTIONS) <= set(names)
+    assert sorted(name for name in names if name.startswith("f-")) == [f"f-{number}" for number in range(1, 7)]
+    assert {f"c-{number}" for number in range(1, 5)} <= set(names)
+    links = {attributes["href"][1:] for _, attributes in page.tags if attributes.get("href", "").startswith("#")}
+    assert links - set(names) == set()
 
 
 def test_remedies_that_cannot_be_used_come_last(analysis: Analysis, messages: Messages) -> None:

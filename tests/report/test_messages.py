@@ -16,7 +16,7 @@ from analyzer.report import resources
 from analyzer.report.messages import Messages, catalogue, duplicates, languages
 from analyzer.snapshot.model import REGIME_KEYS
 
-OWN = ("report.", "severity.", "outcome.", "confidence.", "how.", "regime.", "state.", "table.")
+OWN = ("report.", "page.", "severity.", "outcome.", "confidence.", "how.", "regime.", "state.", "table.")
 SOURCES = [*Path(resources.__file__).parent.glob("*.py"), *resources.folder("templates").glob("*.html")]
 TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
 LITERAL = {

@@ -30,23 +30,27 @@ def affinity_skew(context: Context) -> Iterator[Finding]:
     }
     if not sticky:
         return
-    frame = context.snapshot["connections"]
-    frame = frame[frame["orig_dst"].isin(list(context.world.service_addresses))]
+    addresses = list(context.world.service_addresses)
     seen: dict[str, list[tuple[str, str, Evidence]]] = {name: [] for name in sticky}
     names = ("node", "protocol", "orig_src", "orig_dst", "orig_dport", "reply_src", "file", "line")
-    for node, protocol, source, address, port, server, file, line in columns(frame, *names):
+    rows = (
+        row
+        for frame in context.snapshot.chunks("connections")
+        for row in columns(frame[frame["orig_dst"].isin(addresses)], *names)
+    )
+    for node, protocol, source, address, port, server, file, line in rows:
         if (protocol, port) not in context.world.service_ports.get(address, frozenset()):
             continue
         for owner, _ in context.world.service_addresses.get(address, ()):
             service = sticky.get(owner)
             if service is not None and any(one.port == port for one in service.ports):
                 seen[owner].append((str(source), str(server), Evidence(str(file), int(line or 0), "", str(node))))
-    for name, rows in sorted(seen.items()):
-        if len(rows) < ENOUGH:
+    for name, entries in sorted(seen.items()):
+        if len(entries) < ENOUGH:
             continue
-        source, by_source = Counter(one for one, _, _ in rows).most_common(1)[0]
-        server, by_server = Counter(one for _, one, _ in rows).most_common(1)[0]
-        if by_source < SHARE * len(rows) or by_server < SHARE * len(rows):
+        source, by_source = Counter(one for one, _, _ in entries).most_common(1)[0]
+        server, by_server = Counter(one for _, one, _ in entries).most_common(1)[0]
+        if by_source < SHARE * len(entries) or by_server < SHARE * len(entries):
             continue
         service = sticky[name]
         yield Finding(
@@ -54,11 +58,11 @@ def affinity_skew(context: Context) -> Iterator[Finding]:
             about=name,
             severity="notice",
             values={
-                "service": name, "source": source, "server": server, "share": f"{100 * by_server / len(rows):.0f} %",
-                "count": str(len(rows)), "endpoints": str(len({one.address for one in service.endpoints if one.ready})),
+                "service": name, "source": source, "server": server, "share": f"{100 * by_server / len(entries):.0f} %",
+                "count": str(len(entries)), "endpoints": str(len({one.address for one in service.endpoints if one.ready})),
                 "seconds": str(service.affinity_s),
             },
-            evidence=context.evidence(None, service.evidence, *[place for one, _, place in rows if one == source][:3]),
+            evidence=context.evidence(None, service.evidence, *[place for one, _, place in entries if one == source][:3]),
             services=(name,),
             fixes=("F24",),
         )  # fmt: skip

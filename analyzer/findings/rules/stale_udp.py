@@ -19,11 +19,16 @@ from analyzer.snapshot.objects import columns
 @rule("CONN-001", needs=("conntrack", "endpoints", "services"), severities=("warning",), fixes=("F30",))
 def stale_udp(context: Context) -> Iterator[Finding]:
     """Packets of long-lived UDP clients vanish although the Service has ready endpoints."""
-    world, frame = context.world, context.snapshot["connections"]
-    udp = frame[(frame["protocol"] == "udp") & frame["orig_dst"].isin(list(world.service_addresses))]
+    world = context.world
+    addresses = list(world.service_addresses)
     names = ("node", "orig_dst", "orig_dport", "reply_src", "reply_sport", "unreplied", "file", "line")
     found: dict[tuple[str, str, str], list[Evidence]] = defaultdict(list)
-    for node, vip, port, server, server_port, unreplied, file, line in columns(udp, *names):
+    rows = (
+        row
+        for frame in context.snapshot.chunks("connections")
+        for row in columns(frame[(frame["protocol"] == "udp") & frame["orig_dst"].isin(addresses)], *names)
+    )
+    for node, vip, port, server, server_port, unreplied, file, line in rows:
         served = ("udp", port) in world.service_ports.get(vip, frozenset())
         translated = server and server != vip
         if served and translated and unreplied and not world.endpoints.get(("udp", server, server_port)):

@@ -21,7 +21,7 @@ def build(case: Case) -> Remedy | None:
     pods = case.cluster.kube_proxy_pods
     restarts = [kubectl(pods[node][0], "delete", f"pod/{pods[node][1]}") for node in case.nodes if node in pods]
     keep = "printf '%s\\n' " + command(*MODULES) + " > /etc/modules-load.d/ipvs.conf"
-    changes = [lines(command("modprobe", "--all", *MODULES), keep, title="change.load-modules")]
+    changes = [lines(command("modprobe", "-a", *MODULES), keep, title="change.load-modules")]
     if restarts:
         changes.append(lines(*restarts, title="change.restart"))
     return Remedy(

@@ -1,0 +1,118 @@
+"""The queue as files: tickets.csv, Parquet, a DuckDB file, a workbook. Each function gives the whole content as bytes."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import importlib.util
+import io
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analyzer.batch.tables import LISTED, Entry, listed_rows
+from analyzer.errors import MissingExtra
+from analyzer.report.plain import clean_block
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What follows a separator begins a cell where the list separator is a semicolon, or where a tab is pasted.
+_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
+_EPOCH = dt.datetime(2000, 1, 1)
+_MOST_ROWS = 1_048_575
+_MOST_TEXT = 32_000
+
+
+def guarded(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe in front of what could begin one.
+
+    >>> guarded("=1+1"), guarded("a=1"), guarded(None)
+    ("'=1+1", 'a=1', '')
+    """
+    return "" if value is None else _FORMULA.sub(r"\1'", clean_block(value))
+
+
+def tickets_csv(entries: Sequence[Entry]) -> bytes:
+    """tickets.csv: exactly one row per source, in input order."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(LISTED)
+    for row in listed_rows(entries):
+        writer.writerow(guarded(row[name]) for name in LISTED)
+    return out.getvalue().encode("utf-8")
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """One table as Parquet; equal tables give equal bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out, compression="zstd")
+    return out.getvalue()
+
+
+def has(library: str) -> bool:
+    return importlib.util.find_spec(library) is not None
+
+
+def duckdb_file(frames: Mapping[str, pd.DataFrame]) -> bytes:
+    """A DuckDB database with one table per frame.
+
+    Raises:
+        MissingExtra: DuckDB is not installed.
+    """
+    if not has("duckdb"):
+        raise MissingExtra("the DuckDB file needs DuckDB", hint="pip install 'ipvscope[sql]'")
+    import duckdb
+    import pyarrow as pa
+
+    with tempfile.TemporaryDirectory(prefix="ipvscope-") as folder:
+        path = Path(folder, "queue.duckdb")
+        with duckdb.connect(str(path), config={"threads": 1}) as base:
+            for name, frame in frames.items():
+                base.register("rows_in", pa.Table.from_pandas(frame, preserve_index=False))
+                # The name is one of our own tables.
+                base.execute(f"CREATE TABLE {name} AS SELECT * FROM rows_in")  # noqa: S608
+                base.unregister("rows_in")
+        return path.read_bytes()
+
+
+def workbook(frames: Mapping[str, pd.DataFrame]) -> bytes:
+    """A workbook with one sheet per table; texts are written as texts, so that nothing is calculated.
+
+    Raises:
+        MissingExtra: XlsxWriter is not installed.
+    """
+    if not has("xlsxwriter"):
+        raise MissingExtra("the workbook needs XlsxWriter", hint="pip install 'ipvscope[xlsx]'")
+    import xlsxwriter
+
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(
+        out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    )
+    book.set_properties({"created": _EPOCH})
+    bold = book.add_format({"bold": True})
+    for name, frame in frames.items():
+        sheet = book.add_worksheet(name)
+        sheet.freeze_panes(1, 0)
+        for column, heading in enumerate(frame.columns):
+            sheet.write_string(0, column, str(heading), bold)
+            for number, value in enumerate(frame[heading].head(_MOST_ROWS).tolist(), 1):
+                _cell(sheet, number, column, value)
+        sheet.autofilter(0, 0, min(len(frame), _MOST_ROWS), len(frame.columns) - 1)
+    book.close()
+    return out.getvalue()
+
+
+def _cell(sheet: Any, row: int, column: int, value: object) -> None:
+    if value is None or str(value) in ("<NA>", "nan"):
+        return
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        sheet.write_number(row, column, value)
+    else:
+        sheet.write_string(row, column, str(value)[:_MOST_TEXT])

@@ -1,0 +1,233 @@
+"""One pass over text: every address, MAC, id and known word becomes its image, everything else stays.
+
+Text is cut at blanks, and what stands between becomes what it became before: captures repeat themselves. What is new is cut
+again, into tokens that end at colons and commas, so that a new port does not make an address new.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from analyzer.redact.addresses import Addresses
+from analyzer.redact.book import WORD, Book
+from analyzer.redact.vocabulary import vocabulary
+
+_ESCAPE = r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])"
+_COLONS = (
+    rf"(?:{_ESCAPE}|(?<![0-9A-Za-z:._-]))[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,19}}"
+    r"(?:(?:\.[0-9]{1,3}){3})?(?:%[A-Za-z0-9_.-]+)?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
+)
+_PLAIN = r"\\*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
+_TOKEN = re.compile(f"({_PLAIN})")
+_TOKEN6 = re.compile(f"({_COLONS}|{_PLAIN})")
+_HAS_COLONS = re.compile(r"[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:")
+_LEADING = re.compile(_ESCAPE)
+
+_QUAD = (
+    r"(?<![0-9])(?P<quad>[0-9]{1,3}(?P<sep>[._-])[0-9]{1,3}(?P=sep)[0-9]{1,3}(?P=sep)[0-9]{1,3})"
+    r"(?P<arpa>\.in-addr\.arpa)?(?!(?P=sep)?[0-9])(?:/(?P<len>[0-9]{1,3}))?"
+)
+_UUID = (
+    r"(?<![0-9A-Za-z])(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)"
+    r"[0-9a-fA-F]{12})(?![0-9A-Za-z])"
+)
+_MAC = r"(?<![0-9A-Za-z-])(?P<mac>[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5})(?![0-9A-Za-z-])"
+_ID = (
+    r"(?<![0-9A-Za-z])(?:lb|clb|slb|alb|nlb|eni|vpc|vsw|rsp|sgp|sg|acl|eip|ngw|rtb|vtb|vrt|asg|snap|disk|cen|subnet|eipalloc)"
+    r"-(?P<id>[0-9a-z]{6,})(?![0-9A-Za-z])"
+)
+QUAD = re.compile(_QUAD)
+_PARTS = re.compile(f"{_UUID}|{_QUAD}|{_MAC}|{_ID}|(?P<word>[A-Za-z0-9]+)")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]*\x07|[@-Z\\-_])")
+_LETTERS = re.compile(r"\\+u00([3-7][0-9a-fA-F])")
+_LONG = 256
+_HEX8 = re.compile("[0-9A-Fa-f]{8}")
+
+
+class _Memo(dict[str, str]):
+    """Text to image; what is seen for the first time is worked out. Forgets everything when it grows too large."""
+
+    def __init__(self, slow: Callable[[str], str], most: int = 500_000) -> None:
+        super().__init__()
+        self._slow, self._most = slow, most
+
+    def __missing__(self, text: str) -> str:
+        image = self._slow(text)
+        if len(text) <= _LONG:
+            if len(self) >= self._most:
+                self.clear()
+            self[text] = image
+        return image
+
+
+class Scanner:
+    """Redacts text by the addresses and the book of one cluster."""
+
+    def __init__(self, addresses: Addresses, book: Book) -> None:
+        self.addresses, self.book = addresses, book
+        self.seen: dict[str, str] = {}
+        """Addresses and MACs as they were written, and what stands there now."""
+        self.images: set[bytes] = set()
+        """Packed images of all addresses."""
+        self.hexed: set[bytes] = set()
+        """Four-byte addresses that are known, to find them in hexadecimal where no column tells."""
+        self._pieces = _Memo(self._piece)
+        self._tokens = _Memo(self._slow)
+
+    def forget(self) -> None:
+        """After the book has learned more."""
+        self._pieces.clear()
+        self._tokens.clear()
+
+    def text(self, text: str) -> str:
+        """The image of any text."""
+        return " ".join(map(self._pieces.__getitem__, text.split(" ")))
+
+    def _piece(self, text: str) -> str:
+        parts = (_TOKEN6 if _HAS_COLONS.search(text) else _TOKEN).split(text)
+        parts[1::2] = map(self._tokens.__getitem__, parts[1::2])
+        return "".join(parts)
+
+    def _slow(self, token: str) -> str:
+        lead = ""
+        if token.startswith("\\"):
+            token, lead = self._unescaped(token)
+        if ":" in token:
+            return lead + self._colons(token)
+        return lead + _PARTS.sub(self._part, self.book.with_phrases(token))
+
+    def _unescaped(self, token: str) -> tuple[str, str]:
+        """What follows an escape (``\\n10.0.0.1`` of JSON in JSON); a word that is known counts as no escape."""
+        bare = token.lstrip("\\")
+        first = WORD.match(bare)
+        escape = _LEADING.match(token)
+        if escape is None or (first and first[0].lower() in self.book.words and ":" not in token):
+            return bare, token[: len(token) - len(bare)]
+        return token[escape.end() :], escape[0]
+
+    def _part(self, match: re.Match[str]) -> str:
+        if word := match["word"]:
+            if self.hexed and _HEX8.fullmatch(word):
+                return self._hex(word)
+            return self.book.word(word)
+        if quad := match["quad"]:
+            return self._quad(match, quad)
+        if identity := match["uuid"]:
+            return self._shaped(identity)
+        if mac := match["mac"]:
+            return self._mac(mac, "-")
+        identity = match["id"]
+        known = identity in vocabulary() or not re.search("[0-9]", identity)
+        image = self.book.word(identity)
+        if image == identity and not known:
+            image = self.book.remember(identity, self.book.opaque(identity))
+        return match[0][: match.start("id") - match.start()] + image
+
+    def _shaped(self, identity: str) -> str:
+        digits = re.sub("[-_]", "", identity)
+        if _uniform(digits):
+            return identity
+        image = iter(self.book.opaque(digits.lower()))
+        shaped = "".join(one if one in "-_" else next(image) for one in identity)
+        return self.book.remember(identity, shaped.upper() if identity.isupper() else shaped)
+
+    def _quad(self, match: re.Match[str], quad: str) -> str:
+        separator, before = match["sep"], match.string[: match.start()]
+        numbers = quad.split(separator)
+        longer = re.search(rf"(?:^|[^0-9A-Za-z])[0-9]+{re.escape(separator)}$", before)
+        version = separator == "." and re.search("(?:^|[^A-Za-z0-9])[vV]$", before)
+        if longer or version or any(int(one) > 255 or (len(one) > 1 and one[0] == "0") for one in numbers):
+            return self._words(match[0])
+        if match["arpa"]:
+            return ".".join(reversed(self.address(".".join(reversed(numbers))).split("."))) + match["arpa"]
+        length = match["len"]
+        ends = length is not None and separator == "."
+        image = self.address(".".join(numbers), int(length) if ends and int(length) <= 32 else -1)
+        return image.replace(".", separator) + (f"/{length}" if length is not None else "")
+
+    def _words(self, text: str) -> str:
+        return WORD.sub(lambda word: self.book.word(word[0]), text)
+
+    def address(self, text: str, length: int = -1) -> str:
+        """The image of an address, remembered.
+
+        Raises:
+            ValueError: it is none.
+        """
+        image = self.addresses.text(text, length)
+        if image != text:
+            self.seen[text if length < 0 else f"{text}/{length}"] = image if length < 0 else f"{image}/{length}"
+        self.images.add(_packed(image))
+        return image
+
+    def raw(self, packed: bytes) -> bytes:
+        """The image of a packed address, remembered."""
+        return _packed(self.address(_printed(packed)))
+
+    def _hex(self, word: str) -> str:
+        packed = bytes.fromhex(word)
+        for order in (1, -1):
+            if packed[::order] in self.hexed:
+                image = self.raw(packed[::order])[::order].hex()
+                return image.upper() if word.upper() == word else image
+        return self.book.word(word)
+
+    def _colons(self, token: str) -> str:
+        bare, slash, length = token.partition("/")
+        bare, percent, zone = bare.partition("%")
+        tail = (percent + self._slow(zone) if zone else percent) + slash + length
+        if re.fullmatch(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5,19}", bare):
+            return self._mac(bare, ":") + tail
+        try:
+            prefix = int(length) if length and int(length) <= 128 else -1
+            return self.address(bare, prefix) + tail
+        except ValueError:
+            head, _, port = bare.rpartition(":")
+        if port.isdigit() and head.count(":") >= 2:
+            try:
+                return f"{self.address(head)}:{port}{tail}"
+            except ValueError:
+                pass
+        return ":".join(_PARTS.sub(self._part, part) for part in bare.split(":")) + tail
+
+    def _mac(self, text: str, separator: str) -> str:
+        packed = bytes.fromhex(text.replace(separator, ""))
+        if len(packed) == 14:  # a log line of netfilter: to, from, type
+            image = self.addresses.mac(packed[:6]) + self.addresses.mac(packed[6:12]) + packed[12:]
+        else:
+            image = self.addresses.mac(packed)
+        shown = separator.join(f"{byte:02X}" if text.upper() == text else f"{byte:02x}" for byte in image)
+        if image != packed:
+            self.seen[text] = shown
+        return shown
+
+
+def plain(text: str) -> str:
+    """Text without terminal colours and with letters that JSON need not escape in the clear, so that words are words."""
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    if "\\u00" in text:
+        text = _LETTERS.sub(_unquoted, text)
+    return text
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    letter = chr(int(match[1], 16))
+    return letter if letter.isalnum() or letter in ".-_:" else match[0]
+
+
+def _uniform(digits: str) -> bool:
+    return len(set(digits)) == 1
+
+
+def _packed(text: str) -> bytes:
+    import ipaddress
+
+    return ipaddress.ip_address(text).packed
+
+
+def _printed(packed: bytes) -> str:
+    import ipaddress
+
+    return str(ipaddress.ip_address(packed))

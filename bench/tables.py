@@ -1,0 +1,87 @@
+"""The records of `run.py --json` as docs/performance.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+HEAD = """# Performance
+
+Generated from measurements: `make performance`. CPU seconds are user and system time of a whole process, imports included,
+the least of {rounds} rounds in which all ways of a subject take turns; memory is the largest peak. Only ratios within one
+subject mean something, and differences under 20 % mean nothing. A way whose result differs from the slow reference in rows,
+bad lines or sums has no time. Inputs are synthetic (`bench/make_bundle.py`, `bench/make_cluster.py`).
+
+{machine}
+"""
+GROWTH = """
+## How cost grows
+
+CPU seconds of each step, imports aside, at three sizes, and the exponent fitted to them (1: twice the size, twice the cost).
+The target is 1.1 or less. A matrix has at most 8,000 cells; beyond, nodes that differ most stand for the others.
+"""
+
+
+def document(path: Path) -> str:
+    """The page; of several records of one subject and way the latest counts."""
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    times = {(one["subject"], one["way"]): one for one in records if one["kind"] == "time"}
+    skipped = {one["subject"]: one["why"] for one in records if one["kind"] == "skipped"}
+    growth = {(one["axis"], one["step"]): one for one in records if one["kind"] == "growth"}
+    machine = next((one for one in reversed(records) if one["kind"] == "machine"), {})
+    rounds = min((one["rounds"] for one in times.values()), default=0)
+    parts = [HEAD.format(rounds=rounds, machine=_machine(machine, times.values()))]
+    subjects: dict[str, list[dict[str, Any]]] = {}
+    for (subject, _), one in times.items():
+        subjects.setdefault(subject, []).append(one)
+    for subject, rows in sorted(subjects.items()):
+        what = rows[0]["what"].rstrip(".")
+        parts.append(f"\n## {subject}\n\n{what}; size {rows[0]['size']:,}, {rows[0]['bytes'] / 1e6:.1f} MB.\n\n")
+        parts.append(_times(rows))
+    for subject, why in sorted(skipped.items()):
+        if subject not in subjects:
+            parts.append(f"\n## {subject}\n\nNot measured: {why}.\n")
+    if growth:
+        parts.append(GROWTH)
+        for axis in dict.fromkeys(axis for axis, _ in growth):
+            parts.append(_growth(axis, [one for (which, _), one in growth.items() if which == axis]))
+    return "".join(parts)
+
+
+def _machine(machine: dict[str, Any], times: Iterable[dict[str, Any]]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine.get("versions", {}).items())
+    loads = [one["load"][0] for one in times]
+    load = f", load {min(loads):.1f} to {max(loads):.1f} while measuring" if loads else ""
+    return f"Python {machine.get('python', '?')}, {machine.get('cpus', '?')} CPUs ({machine.get('machine', '?')}){load}; {versions}."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _times(rows: list[dict[str, Any]]) -> str:
+    def line(one: dict[str, Any]) -> list[str]:
+        if "wrong" in one:
+            return [one["way"], "wrong result", "", "", "", one["target"]]
+        ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}"
+        rate = f"{one['mb_per_s']:,.0f}" if one["bytes"] > 100_000 else ""
+        return [one["way"], f"{one['cpu_s']:.2f}", ratio, rate, f"{one['rss_mb']:,}", one["target"]]
+
+    return _table(["way", "CPU s", f"x {rows[0]['base']}", "MB/s", "peak MB", "target"], map(line, rows))
+
+
+def _growth(axis: str, rows: list[dict[str, Any]]) -> str:
+    sizes = rows[0]["sizes"]
+    fixed = ", ".join(f"{value:,} {key}" for key, value in rows[0]["fixed"].items())
+    counted = "; ".join(f"{one['cells']:,} cells, {one['findings']} findings" for one in rows[0]["counted"])
+    lines = []
+    for one in rows:
+        over = " **over**" if one["exponent"] is not None and one["exponent"] > 1.1 else ""
+        lines.append([one["step"], *(f"{spent:.2f}" for spent in one["cpu_s"]), f"{one['exponent']}{over}"])
+        if "rss_mb" in one:
+            lines.append(["peak MB", *(f"{memory:,}" for memory in one["rss_mb"]), ""])
+    table = _table(["step", *(f"{size:,}" for size in sizes), "exponent"], lines)
+    return f"\n### {axis}\n\nWith {fixed} ({counted}).\n\n{table}"

@@ -1,0 +1,125 @@
+"""What large clusters share or keep outside memory gives the very results of the plain way."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from analyzer import api
+from analyzer.bundle import open_bundle
+from analyzer.cli.words import words
+from analyzer.forwarding import World, build_world
+from analyzer.forwarding import matrix as walk_matrix
+from analyzer.forwarding.matrix import _by_difference, _rows_and_columns, _Sizes
+from analyzer.kubeproxy import expected_on, families, proxy_node
+from analyzer.kubeproxy.expected import expected
+from analyzer.report import json_report
+from analyzer.snapshot import Snapshot
+from analyzer.snapshot import load as read
+from analyzer.snapshot.spill import SpilledTables
+from bench import make_cluster
+
+
+@pytest.fixture(scope="module", params=[("flannel", "1.30"), ("terway", "1.22")], ids=" ".join)
+def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cni, version = request.param
+    path = tmp_path_factory.mktemp("cluster") / "bundle"
+    options = ["--nodes=5", "--services=14", "--conntrack=60", f"--cni={cni}", f"--k8s={version}", f"--out={path}"]
+    make_cluster.main(options)
+    return path
+
+
+def test_report_of_spilled_tables_is_the_same(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = []
+    for limit in (10**9, 0):
+        monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", limit)
+        with api.opened(bundle) as snapshot:
+            assert isinstance(snapshot.tables, SpilledTables) is (limit == 0)
+            texts.append(json_report.render(api.analyze(snapshot, simulate=False), words("en")))
+    assert texts[0] == texts[1]
+
+
+def test_spilled_tables_are_the_same_tables(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_bundle(bundle) as opened:
+        plain = read(opened)
+        monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+        spilled = read(opened)
+    for name, frame in plain.tables.items():
+        assert spilled[name].astype("str").equals(frame.astype("str")), name
+        assert [str(one) for one in spilled[name].dtypes] == [str(one) for one in frame.dtypes], name
+    for node, tables in plain.by_node.items():
+        assert set(spilled.by_node[node]) == set(tables)
+        for name, frame in tables.items():
+            left, right = (one.reset_index(drop=True).astype("str") for one in (spilled.by_node[node][name], frame))
+            assert left.equals(right), (node, name)
+
+
+def test_equal_tables_are_stored_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    with api.opened(bundle) as snapshot:
+        tables = snapshot.tables
+        assert isinstance(tables, SpilledTables)
+        stored = next(iter(tables.nodes.values()))
+        slots = [stored.store.add("routes", snapshot["routes"]) for _ in range(2)]
+    assert slots[0] == slots[1]
+
+
+def test_expected_state_with_shared_steps_is_that_of_each_node_alone(bundle: Path) -> None:
+    with api.opened(bundle) as snapshot:
+        for node in snapshot.node_names:
+            for family in families(snapshot, node):
+                shared = expected_on(snapshot, node, family=family)
+                alone = expected(snapshot.objects.services, proxy_node(snapshot, node), family=family)
+                for one in fields(shared):
+                    left, right = getattr(shared, one.name), getattr(alone, one.name)
+                    assert left == right, (node, one.name)
+                    if isinstance(left, dict):
+                        assert list(left) == list(right), (node, one.name)
+
+
+def test_nodes_come_in_the_order_of_what_each_one_adds(bundle: Path) -> None:
+    with api.opened(bundle) as snapshot:
+        world = build_world(snapshot)
+        assert _by_difference(world) == _greedy(world, snapshot)
+
+
+def _greedy(world: World, snapshot: Snapshot) -> list[str]:
+    """The plain way: count what every node would add, take the first of the best, again."""
+    services = [one for one in snapshot.objects.services if one.external_local or one.internal_policy == "Local"]
+    having = {one.id: {end.node for end in one.endpoints if end.ready} for one in services}
+    features = {}
+    for node in world.node_names:
+        regime = snapshot.regime(node)
+        own = {(key, regime.value(key)) for key in ("proxy_mode", "kube_proxy_version", "data_path", "ipvs_filter")}
+        own |= {(service, str(node in places)) for service, places in having.items()}
+        features[node] = own | {("captures", ",".join(sorted(snapshot.captured.get(node, {}))))}
+    left, seen, order = list(world.node_names), set(), []
+    while left:
+        best = max(left, key=lambda node: (len(features[node] - seen), -left.index(node)))
+        if not features[best] - seen:
+            return [*order, *left]
+        order.append(best)
+        left.remove(best)
+        seen |= features[best]
+    return order
+
+
+def test_cells_are_counted_as_they_are_made(bundle: Path) -> None:
+    with api.opened(bundle) as snapshot:
+        world = build_world(snapshot)
+        sizes = _Sizes(world)
+        choose = random.Random(1)
+        for count in range(1, len(world.node_names) + 1):
+            nodes = choose.sample(world.node_names, count)
+            targets, columns = _rows_and_columns(world, nodes, False)
+            assert sizes.cells(nodes) == len(targets) * len(columns)
+
+
+def test_matrix_tells_how_far_it_is(bundle: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with api.opened(bundle) as snapshot:
+        cells = walk_matrix(build_world(snapshot), progress=lambda done, total: told.append((done, total))).cells
+    assert told == [(done, len(cells)) for done in range(1, len(cells) + 1)]
