@@ -20,6 +20,8 @@ from analyzer.report.view_findings import FindingView, RemedyView, Source, one_l
 from analyzer.report.view_matrix import MatrixView, matrix_view
 from analyzer.report.view_trace import Names, Quote, TraceView, names_of, quotes, trace_view
 
+WHOLE = 2
+"""Causes whose fixes are shown as far as the medium shows them."""
 DECISIVE = 3
 """Lines that settle a cause: enough to believe it, few enough to read."""
 
@@ -103,9 +105,16 @@ def cause_views(
     anchors = {(one.rule, one.about): f"f-{number}" for number, one in enumerate(analysis.findings.findings, 1)}
     shown = {one.anchor: one for one in findings}
     return tuple(
-        _cause(analysis, one, number, anchors, shown, messages, limits if number <= limits.examples else replace(limits, pictures=0))
+        _cause(analysis, one, number, anchors, shown, messages, _room(number, limits))
         for number, one in enumerate(analysis.incidents[: limits.causes], 1)
-    )  # fmt: skip
+    )
+
+
+def _room(number: int, limits: Limits) -> Limits:
+    """What a cause may take: behind the first ones one fix whole, behind the examples no picture."""
+    if number > limits.examples:
+        limits = replace(limits, pictures=0)
+    return replace(limits, open_remedies=1) if number > WHOLE else limits
 
 
 def _cause(
