@@ -20,9 +20,10 @@ bad lines or sums has no time. Inputs are synthetic (`bench/make_bundle.py`, `be
 GROWTH = """
 ## How cost grows
 
-CPU seconds of each step, imports aside, at three sizes, and the exponent fitted to them (1: twice the size, twice the cost).
-The target is 1.1 or less. Fixed costs flatten the exponent at such small sizes; "of the increase" leaves them out (how the second
-step's increase relates to the first one's) and is empty where an increase of less than 0.1 s says nothing. A matrix has at most 8,000 cells; beyond, nodes that differ most stand for the others.
+CPU seconds of each step, imports aside, at three sizes (the least of {rounds} runs each), and the exponent fitted to them (1:
+twice the size, twice the cost). The target is 1.1 or less. Fixed costs flatten the exponent at such small sizes; "of the
+increase" leaves them out (how the second increase relates to the first one) and is empty where an increase of less than 0.1 s
+says nothing. A matrix has at most 8,000 cells; beyond, the nodes that differ most stand for the others.
 """
 
 
@@ -46,7 +47,7 @@ def document(path: Path) -> str:
         if subject not in subjects:
             parts.append(f"\n## {subject}\n\nNot measured: {why}.\n")
     if growth:
-        parts.append(GROWTH)
+        parts.append(GROWTH.format(rounds=min(one["rounds"] for one in growth.values())))
         for axis in dict.fromkeys(axis for axis, _ in growth):
             parts.append(_growth(axis, [one for (which, _), one in growth.items() if which == axis]))
     return "".join(parts)
