@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 HEAD = """# Performance
 
 Generated from measurements: `make performance`. CPU seconds are user and system time of a whole process, imports included,
-the least of {rounds} rounds in which all ways of a subject take turns; memory is the largest peak. Only ratios within one
+the least of at least {rounds} rounds in which all ways of a subject take turns; memory is the largest peak. Only ratios within one
 subject mean something, and differences under 20 % mean nothing. A way whose result differs from the slow reference in rows,
 bad lines or sums has no time. Inputs are synthetic (`bench/make_bundle.py`, `bench/make_cluster.py`).
 
@@ -19,8 +20,10 @@ bad lines or sums has no time. Inputs are synthetic (`bench/make_bundle.py`, `be
 GROWTH = """
 ## How cost grows
 
-CPU seconds of each step, imports aside, at three sizes, and the exponent fitted to them (1: twice the size, twice the cost).
-The target is 1.1 or less. A matrix has at most 8,000 cells; beyond, nodes that differ most stand for the others.
+CPU seconds of each step, imports aside, at three sizes (the least of {rounds} runs each), and the exponent fitted to them (1:
+twice the size, twice the cost). The target is 1.1 or less. Fixed costs flatten the exponent at such small sizes; "of the
+increase" leaves them out (how the second increase relates to the first one) and is empty where an increase of less than 0.1 s
+says nothing. A matrix has at most 8,000 cells; beyond, the nodes that differ most stand for the others.
 """
 
 
@@ -44,7 +47,7 @@ def document(path: Path) -> str:
         if subject not in subjects:
             parts.append(f"\n## {subject}\n\nNot measured: {why}.\n")
     if growth:
-        parts.append(GROWTH)
+        parts.append(GROWTH.format(rounds=min(one["rounds"] for one in growth.values())))
         for axis in dict.fromkeys(axis for axis, _ in growth):
             parts.append(_growth(axis, [one for (which, _), one in growth.items() if which == axis]))
     return "".join(parts)
@@ -80,8 +83,21 @@ def _growth(axis: str, rows: list[dict[str, Any]]) -> str:
     lines = []
     for one in rows:
         over = " **over**" if one["exponent"] is not None and one["exponent"] > 1.1 else ""
-        lines.append([one["step"], *(f"{spent:.2f}" for spent in one["cpu_s"]), f"{one['exponent']}{over}"])
+        last = marginal(one["sizes"], one["cpu_s"])
+        lines.append([one["step"], *(f"{spent:.2f}" for spent in one["cpu_s"]), f"{one['exponent']}{over}", last])
         if "rss_mb" in one:
-            lines.append(["peak MB", *(f"{memory:,}" for memory in one["rss_mb"]), ""])
-    table = _table(["step", *(f"{size:,}" for size in sizes), "exponent"], lines)
+            lines.append(["peak MB", *(f"{memory:,}" for memory in one["rss_mb"]), "", ""])
+    table = _table(["step", *(f"{size:,}" for size in sizes), "exponent", "of the increase"], lines)
     return f"\n### {axis}\n\nWith {fixed} ({counted}).\n\n{table}"
+
+
+def marginal(sizes: Sequence[int], spent: Sequence[float]) -> str:
+    """The exponent that the two increases between three doubled sizes follow; it does not see a fixed cost.
+
+    >>> marginal([1, 2, 4], [6.0, 7.0, 9.0])
+    '1.0'
+    """
+    first, second = spent[1] - spent[0], spent[2] - spent[1]
+    if min(first, second) < 0.1 or not sizes[2] == 2 * sizes[1] == 4 * sizes[0]:
+        return ""
+    return f"{math.log2(second / first):.1f}"

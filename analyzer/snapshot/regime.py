@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.snapshot.model import UNKNOWN, Fact, Regime, Snapshot
+from analyzer.snapshot.objects import columns
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
@@ -59,6 +62,25 @@ class _ClusterFacts:
             if tag and isinstance(name, str):
                 found[name] = Fact(tag[1], "object", (Evidence(str(file), int(line)),))
         return found
+
+    @cached_property
+    def local_services(self) -> tuple[tuple[frozenset[str], tuple[str, ...], tuple[int, ...]], ...]:
+        """Published Services with external policy Local and a ready endpoint: the endpoints' nodes, addresses, ports."""
+        places: dict[tuple[Any, Any], set[str]] = defaultdict(set)
+        endpoints = self.snapshot["endpoints"]
+        for namespace, name, ready, node in columns(endpoints, "namespace", "service", "ready", "node_name"):
+            if ready is None or ready:
+                places[(namespace, name)].add(node or "")
+        ports: dict[tuple[Any, Any], list[int]] = defaultdict(list)
+        for namespace, name, port in columns(self.snapshot["service_ports"], "namespace", "service", "port"):
+            if port is not None:
+                ports[(namespace, name)].append(port)
+        wanted = ("namespace", "name", "external_policy", "ingress_ips")
+        return tuple(
+            (frozenset(places[(namespace, name)]), tuple(published.split(",")), tuple(ports.get((namespace, name), ())))
+            for namespace, name, policy, published in columns(self.snapshot["services"], *wanted)
+            if policy == "Local" and published is not None and (namespace, name) in places
+        )
 
     def replaced(self, node: str) -> Fact:
         """Whether eBPF programs stand in for kube-proxy on the node: a node label (ACK) or Cilium's configuration."""
@@ -134,7 +156,7 @@ def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, F
     facts["proxy_mode"] = _proxy_mode(snapshot, table, cluster, node)
     version = minor_version(facts["kube_proxy_version"].value)
     facts["ipvs_filter"] = _ipvs_filter(snapshot, table, version, node)
-    facts["local_fallback"] = _local_fallback(snapshot, table, version, node)
+    facts["local_fallback"] = _local_fallback(snapshot, cluster, table, version, node)
     facts["node_port_sockets"] = _by_version(version, (1, 24), "yes", "no")
     facts["masquerade"], facts["masquerade_mark"] = _masquerade(table)
     facts["cni"], facts["data_path"] = _cni_of(table, cluster, node)
@@ -231,26 +253,20 @@ def _ipvs_filter(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], version:
     return _by_version(version, (1, 26), "absent", "present")
 
 
-def _local_fallback(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], version: Version | None, node: str) -> Fact:
+def _local_fallback(
+    snapshot: Snapshot, cluster: _ClusterFacts, table: Mapping[str, pd.DataFrame], version: Version | None, node: str
+) -> Fact:
     """Whether a Local server without local endpoint lists all (kubernetes#97081, 1.24) or none.
 
     Read off this node's servers where such a Service exists, else by version.
     """
-    services, ports, endpoints = snapshot["services"], snapshot["service_ports"], snapshot["endpoints"]
-    local = services[(services["external_policy"] == "Local") & services["ingress_ips"].notna()]
     servers = table["virtual_servers"]
     reals = snapshot.by_node.get(node, {}).get("real_servers", TABLES["real_servers"].empty())
-    for _, service in local.iterrows():
-        ready = endpoints[
-            (endpoints["namespace"] == service["namespace"])
-            & (endpoints["service"] == service["name"])
-            & (endpoints["ready"].fillna(True))
-        ]
-        if not len(ready) or (ready["node_name"] == node).any():
+    for places, addresses, own in cluster.local_services if len(servers) else ():
+        if node in places:
             continue
-        own = ports[(ports["namespace"] == service["namespace"]) & (ports["service"] == service["name"])]
-        for address in str(service["ingress_ips"]).split(","):
-            for port in own["port"].dropna():
+        for address in addresses:
+            for port in own:
                 hit = servers[(servers["address"] == address) & (servers["port"] == port)]
                 if not len(hit):
                     continue
