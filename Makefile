@@ -2,13 +2,14 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench clean
+.PHONY: help demo test truth setup lint bench fuzz hostile clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
 STAMPS := .venv/.stamps
 SAMPLE := samples/clb-reuse.tar.gz
 DEMO := out/demo
+FUZZ_SECONDS ?= 10
 
 help:
 	@echo 'make demo    analyse $(SAMPLE) and write $(DEMO)/report.html, .pdf and .json'
@@ -17,6 +18,8 @@ help:
 	@echo 'make lint    ruff, mypy and import-linter'
 	@echo 'make truth   score the walk against recorded connections'
 	@echo 'make bench   the benchmarks'
+	@echo 'make fuzz    fuzz each parser and the archive reader for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make hostile what each hostile bundle is answered, its peak memory and time'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -60,6 +63,17 @@ truth: $(STAMPS)/dev
 
 bench: $(STAMPS)/dev
 	$(PY) -m bench
+
+# Atheris guides it where it can be installed.
+$(STAMPS)/fuzz: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv
+	@scripts/setup.sh python dev,fuzz || echo 'make fuzz: without Atheris, by plain mutation' >&2
+	@touch $@
+
+fuzz: $(STAMPS)/dev $(STAMPS)/fuzz
+	$(PY) -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
+hostile: $(STAMPS)/dev
+	$(PY) -m tests.hostile
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -29,6 +29,8 @@ from analyzer.limits_child import live
 
 T = TypeVar("T")
 
+LEAST_MEMORY: Final = 256 << 20
+"""Below it the libraries do not even load, and fail in ways of their own."""
 GRACE_S: Final = 3.0
 """What a child that was asked to stop has to clean up before it is killed."""
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -94,8 +96,9 @@ def parse_limits(text: str, base: Limits = DEFAULT) -> Limits:
             hint = "For example --limits memory=4g,cpu=600s,time=15m, or --limits off."
             raise UsageError(f"not a limit: {part!r}", hint=hint)
         amount = None if match is None else int(match[1]) * units[unit]
-        if amount == 0:
-            raise UsageError(f"a limit of zero: {part!r}", hint="Leave it out, or say off.")
+        if amount is not None and amount < (LEAST_MEMORY if name == "memory" else 1):
+            hint = f"Leave it out, or say off; memory: at least {LEAST_MEMORY >> 20}m, which starting alone takes."
+            raise UsageError(f"a limit too low: {part!r}", hint=hint)
         found = replace(found, **{name: amount})
     return found
 

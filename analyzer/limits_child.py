@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import resource
 import signal
 import sys
@@ -16,6 +17,9 @@ from analyzer.errors import IpvscopeError
 CLEANING_S: Final = 3
 """CPU seconds left for cleaning up after the limit."""
 _RESERVE: Final = 64 << 20
+_ALLOCATION: Final = re.compile(
+    "bad_alloc|Cannot allocate memory|cannot map zero-fill|failed to map segment|can't start new thread"
+)
 
 
 class _Stop(BaseException):
@@ -69,9 +73,23 @@ def _outcome(function: Callable[..., Any], args: Sequence[Any]) -> tuple[str, An
     except Exception as error:
         import traceback
 
+        if _for_lack_of_memory(error):
+            _relax()
+            return "memory", None
         last = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {str(error)[:300]} ({os.path.basename(last.filename)}:{last.lineno})"
         return "crashed", (what, traceback.format_exc())
+
+
+def _for_lack_of_memory(error: BaseException | None) -> bool:
+    """Libraries turn a failed allocation into errors of their own, often with the first one behind it."""
+    for _ in range(20):
+        if error is None:
+            return False
+        if isinstance(error, MemoryError) or _ALLOCATION.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _stop(number: int, _: object) -> NoReturn:

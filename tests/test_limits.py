@@ -125,6 +125,18 @@ def test_a_defect_and_a_crash_are_told_without_a_traceback() -> None:
         run_limited(end_by, (signal.SIGKILL,), ROOM)
 
 
+def starve() -> None:
+    try:
+        bytearray(1 << 50)
+    except MemoryError:
+        raise ValueError("a library's own words") from None
+
+
+def test_a_failed_allocation_behind_another_error_is_lack_of_memory() -> None:
+    with pytest.raises(LimitReached, match="memory"):
+        run_limited(starve, (), ROOM)
+
+
 def test_threads_may_call_it() -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         calls = [pool.submit(run_limited, add, (at, at), ROOM) for at in range(12)]
@@ -200,7 +212,8 @@ def test_limits_are_read(text: str, limits: Limits) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["memory", "memory=", "memory=-1", "memory=0", "cpu=1g", "memory=1h", "disk=1g", "4g", "cpu=1.5"]
+    "text",
+    ["memory", "memory=", "memory=-1", "memory=0", "cpu=1g", "memory=1h", "memory=100m", "disk=1g", "4g", "cpu=1.5"],
 )
 def test_what_is_no_limit_is_said(text: str) -> None:
     with pytest.raises(UsageError, match="limit"):

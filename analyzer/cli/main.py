@@ -85,7 +85,13 @@ def _limited(limits: str, bundle: Path, command: Callable[[], int]) -> Never:
     """Run a command that reads a bundle in a child process with limits, and leave with its exit code."""
     from analyzer.limits import parse_limits, run_limited
 
-    raise typer.Exit(run_limited(command, (), parse_limits(limits), str(bundle)))
+    try:
+        code = run_limited(command, (), parse_limits(limits), str(bundle))
+    except KeyboardInterrupt:
+        # Typer would leave without a word.
+        print("ipvscope: interrupted", file=sys.stderr)
+        code = 130
+    raise typer.Exit(code)
 
 
 def _version(value: bool) -> None:
