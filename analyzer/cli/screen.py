@@ -21,6 +21,9 @@ class Screen:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            # click asks with bytes whether this is a binary stream.
+            raise TypeError(f"a screen takes text, not {type(text).__name__}")
         if self._stream.isatty() and "\x1b" in text:
             parts = _COLOUR.split(text)
             self._stream.write("".join(part if at % 2 else clean_block(part) for at, part in enumerate(parts)))

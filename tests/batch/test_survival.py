@@ -231,3 +231,9 @@ def test_two_batches_in_one_folder(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UsageError, match="another batch"):
             run_batch([Ticket("T", "x", "x")], plan, Messages(), Quiet())
+
+
+def test_help_is_text() -> None:
+    done = batch("--help")
+    assert done.stdout.startswith("Usage: ")
+    assert "--scheduler" in done.stdout
