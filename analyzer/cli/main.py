@@ -393,11 +393,12 @@ def unredact(
     report: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON, HTML, Markdown or text.")],
     mapping: Annotated[Path, typer.Option(help="The mapping that redact wrote.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it there, not to the terminal.")] = None,
+    lang: Language = "",
 ) -> None:
     """Bring the names back into a report about a redacted bundle."""
     from analyzer.cli.redact import back
 
-    raise typer.Exit(back(report, mapping, output))
+    raise typer.Exit(back(report, mapping, output, lang))
 
 
 class Engine(StrEnum):

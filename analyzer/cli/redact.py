@@ -83,10 +83,12 @@ def lines(done: Redacted, output: Path, mapping: Path, messages: Messages) -> It
     yield messages.text("redact.limits", glued=GLUED)
 
 
-def back(report: Path, mapping: Path, output: Path | None) -> int:
+def back(report: Path, mapping: Path, output: Path | None, lang: str = "") -> int:
     """Bring the names back into a report; to standard output, or into a file."""
+    from analyzer.cli.words import words
     from analyzer.redact import Unredactor, read_mapping
 
+    words(lang)  # a language that is not there is said before work begins
     unredactor = Unredactor(read_mapping(mapping))
     try:
         text = report.read_bytes().decode("utf-8")
