@@ -42,7 +42,7 @@ _SECRET_WORDS = (
     "private_key", "private-key", "privatekey", "secret_key", "secret-key", "secretkey", "credential", "authorization", "bearer",
 )  # fmt: skip
 _SECRET = re.compile(
-    r"(?i)(?:[_-]?(?:id|secret))?(?:\\*[\"'])?\s*[:= ]\s*(?:(?:bearer|basic)\s+)?(?:\\*[\"'])?"
+    r"(?i)(?:[_-]?(?:id|secret))?(?:\\*[\"'])?(?:\s*+[:=]|\s)\s*+(?:(?:bearer|basic)\s++)?(?:\\*[\"'])?"
     r"(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )
 _HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[-+0-9.:e]+|/\S*|[a-z]+")

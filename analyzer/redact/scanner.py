@@ -13,12 +13,13 @@ from analyzer.redact.addresses import Addresses
 from analyzer.redact.book import WORD, Book
 from analyzer.redact.vocabulary import vocabulary
 
-_ESCAPE = r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])"
+# A run of backslashes is looked at from its first one only: a search takes time linear in it.
+_ESCAPE = r"(?<!\\)\\+(?:u[0-9a-fA-F]{4}|[nrtbf])"
 _COLONS = (
     rf"(?:{_ESCAPE}|(?<![0-9A-Za-z:._-]))[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,19}}"
     r"(?:(?:\.[0-9]{1,3}){3})?(?:%[A-Za-z0-9_.-]+)?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
 )
-_PLAIN = r"\\*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
+_PLAIN = r"(?<!\\)\\*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
 _TOKEN = re.compile(f"({_PLAIN})")
 _TOKEN6 = re.compile(f"({_COLONS}|{_PLAIN})")
 _HAS_COLONS = re.compile(r"[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:")

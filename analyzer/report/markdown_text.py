@@ -12,7 +12,7 @@ from analyzer.report.plain import clean, clean_block, cut
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~#$!&^]")
 _AT_START = re.compile(r"([-+=]|\d{1,9}[.)](?=\s|$))")
-_LINKS = re.compile(r"(?i)[@#]\w|https?:|ftp:|mailto:|www\.|[\w.+-]+@[\w-]")
+_LINKS = re.compile(r"(?i)[@#]\w|https?:|ftp:|mailto:|www\.|(?<![\w.+-])[\w.+-]+@[\w-]")
 VALUE = 240
 """Characters of one value of the bundle."""
 

@@ -1,8 +1,6 @@
 """Rows that follow from other captures where their own was not taken.
 
 - Addresses from the local routes (``local 192.0.2.1 dev kube-ipvs0``), where ``ip addr`` is missing or leaves out interfaces that are down.
-- Endpoints from pods: those a Service selects, with an address; ready as the pod is. They are no substitute for the real ones, so the
-  snapshot does not say that endpoints were captured.
 - The node of an endpoint from its pod, where a table of ``kubectl`` does not print it.
 """
 
@@ -12,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from analyzer.snapshot.objects import flag, mapping, number, parts, records, text
+from analyzer.snapshot.objects import number, parts, records, text
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
@@ -31,10 +29,6 @@ def derive_endpoints(tables: Tables, captured: Captured) -> None:
             # Which Service port they belong to is not known: they are no answer to who serves it.
             del cluster["endpoints"]
         _endpoint_nodes(tables)
-    elif "services" in cluster and "pods" in cluster:
-        rows = _endpoints(tables)
-        if rows:
-            tables["endpoints"] = TABLES["endpoints"].frame(rows)
 
 
 def _without_doubles(tables: Tables) -> None:
@@ -95,54 +89,6 @@ def derive_addresses(tables: Tables, captured: Captured) -> None:
         texts = {"node": "str", "file": "str"}
         parts_ = [made.astype(texts)] if held is None else [held.astype(texts), made.astype(texts)]
         tables["addresses"] = TABLES["addresses"].conform(pd.concat(parts_, ignore_index=True))
-
-
-def _endpoints(tables: Tables) -> list[dict[str, Any]]:
-    pods: dict[str, list[tuple[dict[str, str], dict[str, Any]]]] = defaultdict(list)
-    for pod in records(tables["pods"]):
-        if text(pod["phase"]) in ("", "Running", "Pending") and text(pod["ips"]):
-            pods[text(pod["namespace"])].append((mapping(pod["labels"]), pod))
-    ports: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for port in records(tables["service_ports"]) if "service_ports" in tables else []:
-        ports[(text(port["namespace"]), text(port["service"]))].append(port)
-    rows: list[dict[str, Any]] = []
-    for service in records(tables["services"]):
-        selector = mapping(service["selector"])
-        namespace, name = text(service["namespace"]), text(service["name"])
-        if not selector:
-            continue
-        for labels, pod in pods[namespace]:
-            if any(labels.get(key) != value for key, value in selector.items()):
-                continue
-            ready = flag(pod["ready"], False) or flag(service["publish_not_ready"], False)
-            for port in ports[(namespace, name)]:
-                target = _target(port, pod)
-                for address in parts(pod["ips"]) if target is not None else ():
-                    rows.append({
-                        "namespace": namespace, "service": name, "address": address, "family": 6 if ":" in address else 4,
-                        "port_name": text(port["port_name"]), "protocol": text(port["protocol"]) or "tcp", "port": target,
-                        "node_name": text(pod["node_name"]) or None, "ready": ready and not flag(pod["deleting"], False),
-                        "serving": None, "terminating": flag(pod["deleting"], False),
-                        "target": f"Pod/{namespace}/{text(pod['name'])}", "source": "Pod", "object": text(pod["name"]),
-                        "file": text(pod["file"]) or str(pod["file"]), "line": pod["line"],
-                    })  # fmt: skip
-    return rows
-
-
-def _target(port: Mapping[str, Any], pod: Mapping[str, Any]) -> int | None:
-    """The port of a pod that a Service's port means; a name is looked up in the pod."""
-    wanted = text(port["target_port"])
-    if not wanted:
-        return number(port["port"])
-    if wanted.isdigit():
-        return int(wanted)
-    protocol = text(port["protocol"]) or "tcp"
-    for item in parts(pod["named_ports"]):
-        name, _, rest = item.partition("=")
-        number_, _, spoken = rest.partition("/")
-        if name == wanted and (spoken or "tcp").lower() == protocol and number_.isdigit():
-            return int(number_)
-    return None
 
 
 def _endpoint_ports(tables: Tables) -> bool:

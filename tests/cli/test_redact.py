@@ -19,7 +19,7 @@ def test_a_report_about_the_redacted_bundle_gets_its_names_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = run_analyze(
-        SAMPLE, tmp_path / "report", ["json", "html"], "warning", "", "en",
+        [SAMPLE], tmp_path / "report", ["json", "html"], "warning", "", "en",
         symptoms=["from node:cn-hongkong.10.0.2.77 to 192.168.1.200:443 refused"], simulate=False, redact=(None, None),
     )  # fmt: skip
     assert code == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import importlib.util
+import json
 import subprocess
 import sys
 import threading
@@ -15,8 +16,9 @@ pytestmark = pytest.mark.skipif(not importlib.util.find_spec("weasyprint"), reas
 
 
 def child(page: str, setting: str = "pass") -> subprocess.CompletedProcess[bytes]:
-    code = f"import sys; from analyzer.report import pdf_child; {setting}; sys.exit(pdf_child.main('00'))"
-    return subprocess.run([sys.executable, "-c", code], input=page.encode(), capture_output=True, check=False)
+    code = f"import sys; from analyzer.report import pdf_child; {setting}; sys.exit(pdf_child.main())"
+    order = json.dumps({"page": page, "cjk": False, "attached": [], "identifier": "00"})
+    return subprocess.run([sys.executable, "-c", code], input=order.encode(), capture_output=True, check=False)
 
 
 class Asked(http.server.BaseHTTPRequestHandler):

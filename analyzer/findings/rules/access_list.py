@@ -13,7 +13,7 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
-@rule("LB-011", needs=("services", "cloud"), severities=("info",), fixes=("F18",))
+@rule("LB-011", needs=("services", "cloud"), severities=("info",), fixes=())
 def access_list(context: Context) -> Iterator[Finding]:
     """Who is admitted from outside cannot be told without the list."""
     for service in context.snapshot.objects.services:
@@ -41,6 +41,6 @@ def access_list(context: Context) -> Iterator[Finding]:
                     vantages=tuple(dict.fromkeys(str(cell.vantage.source) for cell in cells)),
                     targets=(f"{address}:{port.port}/{port.protocol}",),
                     situation="S16",
-                    fixes=("F18",),
+                    fixes=(),
                     cells=keys(cells),
                 )  # fmt: skip

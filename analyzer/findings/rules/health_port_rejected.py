@@ -14,7 +14,7 @@ from analyzer.findings.registry import rule
 from analyzer.kubeproxy import proxy_node
 
 
-@rule("SVC-007", needs=("services", "iptables"), severities=("notice",), fixes=("F11",))
+@rule("SVC-007", needs=("services", "iptables"), severities=("notice",), fixes=("F11", "F16"))
 def health_port_rejected(context: Context) -> Iterator[Finding]:
     """Probes of the load balancer by the VIP are refused by every node."""
     services = [one for one in context.services.values() if one.health_check_node_port and one.published]
@@ -29,7 +29,7 @@ def health_port_rejected(context: Context) -> Iterator[Finding]:
             rule="SVC-007",
             about="cluster",
             severity="notice",
-            fixes=("F11",),
+            fixes=("F11", "F16"),
             values={
                 "services": ", ".join(one.id for one in services[:6]), "nodes": ", ".join(members[:6]), "count": str(len(members)),
             },

@@ -19,13 +19,16 @@ from analyzer.whatif.edits import Version
 
 def build(case: Case) -> Remedy | None:
     """Only for nodes whose kube-proxy is known to be older than the change that matters here."""
-    need = "1.26" if case.finding.situation == "S2" else "1.24"
+    need = _need(case)
     old = {
         node: value for node, value in case.cluster.proxy_versions.items() if value and version(value) < version(need)
     }
     if not old:
         return None
-    effects = Effects().add("clean-refusal" if need == "1.26" else "refused-becomes-timeout").add("upgrade-risk")
+    effects = Effects()
+    if need != "1.28":
+        effects.add("clean-refusal" if need == "1.26" else "refused-becomes-timeout")
+    effects.add("upgrade-risk")
     values = {"need": need, "found": listed(sorted(set(old.values()), key=version)), "nodes": listed(sorted(old))}
     return Remedy(
         "F11", values, (), (), tuple(effects.slugs),
@@ -33,12 +36,19 @@ def build(case: Case) -> Remedy | None:
             lines("kubectl get nodes --output=wide", title="change.read-versions"),
             *look_at_servers(case, [service for service in case.services if service.external_local]),
         ),
-        (sources.IPVS_FILTER,) if need == "1.26" else (sources.LOCAL_FALLBACK,), partial=True,
+        (sources.LOCAL_FALLBACK,) if need == "1.24" else (sources.IPVS_FILTER,), partial=True,
     )  # fmt: skip
 
 
+def _need(case: Case) -> str:
+    """The release with the change that matters here."""
+    if case.finding.rule == "SVC-007":  # health check ports pass KUBE-IPVS-FILTER (kubernetes#117621)
+        return "1.28"
+    return "1.26" if case.finding.situation == "S2" else "1.24"
+
+
 def plan(case: Case) -> Plan:
-    return Plan((Version("1.26" if case.finding.situation == "S2" else "1.24"),))
+    return Plan((Version(_need(case)),))
 
 
 CARDS = {"F11": build}

@@ -62,14 +62,14 @@ LACKS = {
     "rancher": Lacks(
         "rancher",
         empty=("ipvs_connections", "connections", *SETS, *CONFIG, "versions"),
-        fewer=("host_facts", "endpoints"),
+        fewer=("endpoints",),
+        other=("host_facts",),
         columns={"virtual_servers": COUNTERS, "real_servers": COUNTERS},
     ),
     "rancher_review": Lacks(
         "rancher-review",
         empty=(*IPVS_STATE, "connections", *SETS, *CONFIG, "versions"),
-        fewer=("host_facts",),
-        other=("endpoints",),
+        other=("host_facts", "endpoints"),
     ),
     "troubleshoot": Lacks(
         "troubleshoot",
