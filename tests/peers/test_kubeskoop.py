@@ -249,7 +249,7 @@ def test_w08_the_filter_chain_is_evaluated_and_spares_the_nodes_own_address() ->
 def test_w09_a_quoted_rule_is_the_line_of_the_file() -> None:
     drop = "-A INPUT -p tcp -m tcp --dport 30000:32767 -j DROP"
     one = Case(bundles.rule(CLUSTER.files(), "filter", drop))
-    (finding,) = one.found("REACH-018")
+    (finding,) = one.found("REACH-014")
     quoted = [place for place in finding.evidence if place.file.endswith("iptables-save.txt")]
     assert drop in [place.text for place in quoted]
     for place in quoted:
@@ -466,7 +466,7 @@ def test_w18_a_policy_object_does_not_decide_what_the_plugin_did_not_program() -
 def test_w18_the_plugins_rules_decide_and_are_quoted() -> None:
     one = Case(bundles.rule({**CLUSTER.files(), "cluster/networkpolicies.json": policies()}, "filter", *FELIX, node=B))
     assert (one.dial(POD_A).outcome, one.dial(POD_A).mechanism) == ("timeout", "dropped")
-    (finding,) = one.found("REACH-018")
+    (finding,) = one.found("REACH-014")
     assert FELIX[-1] in [place.text for place in finding.evidence]
     assert one.dial(POD_B, POD_IP[B], TARGET_PORT).outcome == "ok"
 
