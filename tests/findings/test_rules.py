@@ -10,6 +10,7 @@ from typing import Any
 
 from analyzer import api
 from analyzer.forwarding import build_world
+from tests.findings.cases import edge
 from tests.findings.edits import N1, N2, N3, edit, edit_json, found, node_files, only, rules, servers, unpack
 
 __all__ = ["unpack"]
@@ -17,22 +18,7 @@ __all__ = ["unpack"]
 
 def test_lb_001_a_reused_load_balancer_without_the_services_listener(unpack: Callable[[str], Path]) -> None:
     folder = unpack("1.28.3-terway-cluster")
-
-    def no_port_80(document: Any) -> None:
-        if "Listeners" in document:
-            document["Listeners"] = [one for one in document["Listeners"] if one["ListenerPort"] != 80]
-        numbers = document.get("ListenerPorts")
-        if numbers:
-            numbers["ListenerPort"] = [one for one in numbers["ListenerPort"] if one != 80]
-        ports = document.get("ListenerPortsAndProtocol")
-        if ports:
-            pairs = ports["ListenerPortAndProtocol"]
-            ports["ListenerPortAndProtocol"] = [one for one in pairs if one["ListenerPort"] != 80]
-
-    for path in (folder / "cloud" / "aliyun").glob("DescribeLoadBalancer*"):
-        edit_json(path, no_port_80)
-    services = folder / "cluster" / "services.json"
-    edit(services, r'.*force-override-listeners": "true",?\n', "")
+    edge.no_listener(folder)
     result = found(folder)
     one = only(result, "LB-001")
     assert one.situation == "S14"
@@ -43,15 +29,7 @@ def test_lb_001_a_reused_load_balancer_without_the_services_listener(unpack: Cal
 
 def test_lb_002_one_of_two_sharers_keeps_the_address_bound(unpack: Callable[[str], Path]) -> None:
     folder = unpack("1.28.3-terway-hostname")
-
-    def publish(document: Any) -> None:
-        for item in document["items"]:
-            if item["metadata"]["name"] == "nginx-hn-local":
-                labels = next(i for i in document["items"] if i["metadata"]["name"] == "nginx-hn")["metadata"]["labels"]
-                item["metadata"]["labels"] = dict(labels)
-                item["status"]["loadBalancer"] = {"ingress": [{"ip": "192.168.1.200"}]}
-
-    edit_json(folder / "cluster" / "services.json", publish)
+    edge.one_sharer_hidden(folder)
     one = only(found(folder), "LB-002")
     assert one.situation == "S18"
     assert one.values["hidden"] == "default/nginx-hn"

