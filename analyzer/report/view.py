@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from analyzer.findings.model import SEVERITIES
+from analyzer.report.advice import headline
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of, symptom_lines
 from analyzer.report.limits import SCREEN, Limits
@@ -182,8 +183,6 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
     cells = Counter(_fate(verdict.outcome) for verdict in analysis.matrix.cells.values())
     total = sum(cells.values())
     captured = sum(verdict.layer == "captured" for verdict in analysis.matrix.cells.values())
-    serious = by_severity["critical"] + by_severity["warning"]
-    headline = "serious" if serious else "minor" if found else "undecided" if analysis.findings.skipped else "none"
     grouped = {key for one in analysis.incidents for key in one.findings}
     explained = {cell for one in found if (one.rule, one.about) in grouped for cell in one.cells}
     caveats = []
@@ -201,7 +200,7 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         severities=tuple(
             Count(severity, messages.text(f"severity.{severity}"), by_severity[severity]) for severity in SEVERITIES
         ),
-        headline=messages.text(f"report.headline.{headline}", n=serious or len(found)),
+        headline=headline(analysis, messages),
         cells=tuple(
             Count(slug, messages.text(f"report.cells.{slug}"), cells[slug]) for slug in ("ok", "bad", "unknown")
         ),

@@ -120,7 +120,7 @@ def test_empty_analysis(messages: Messages) -> None:
     empty = Analysis(snapshot, Matrix((), (), {}), Findings(()), {}, "0.1.0")
     for render in (html.render, html.render_for_paper):
         page = render(empty, messages)
-        assert messages.text("report.headline.none") in page
+        assert messages.text("output.headline.open", unknown=0, total=0, skipped=0) in page
         assert messages.text("report.notes.none") in page
 
 
