@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import importlib.util
 import io
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.batch.tables import LISTED, Entry, listed_rows
 from analyzer.errors import MissingExtra
-from analyzer.report.plain import clean_block
+from analyzer.report.cells import harmless
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What follows a separator begins a cell where the list separator is a semicolon, or where a tab is pasted.
-_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
 _EPOCH = dt.datetime(2000, 1, 1)
 _MOST_ROWS = 1_048_575
 _MOST_TEXT = 32_000
@@ -32,7 +29,7 @@ def guarded(value: object) -> str:
     >>> guarded("=1+1"), guarded("a=1"), guarded(None)
     ("'=1+1", 'a=1', '')
     """
-    return "" if value is None else _FORMULA.sub(r"\1'", clean_block(value))
+    return "" if value is None else harmless(str(value))
 
 
 def tickets_csv(entries: Sequence[Entry]) -> bytes:

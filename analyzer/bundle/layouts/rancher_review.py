@@ -6,16 +6,13 @@ taken for objects without content.
 
 from __future__ import annotations
 
-import re
-
+from analyzer.bundle.layouts.rancher import HOST, NODE_FILES
 from analyzer.bundle.places import NAMES_ONLY, Layout, Root, Rule
-
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
 def _node(root: Root) -> str:
     text = root.text("systeminfo", "hostname", limit=300).strip()
-    return text if _HOST.fullmatch(text) else root.name
+    return text if HOST.fullmatch(text) else root.name
 
 
 LAYOUT = Layout(
@@ -34,24 +31,7 @@ LAYOUT = Layout(
         Rule("services.json", "cluster"),
         Rule("kube-system-daemonsets.json", "cluster"),
         Rule("networking/conntrack.out", command="conntrack -S"),
-        Rule("networking/ssanp", command="ss -anp"),
-        Rule("networking/sstunlp4", command="ss -tunlp4", partial="IPv4 sockets only"),
-        Rule("networking/sstunlp6", command="ss -tunlp6", partial="IPv6 sockets only"),
-        Rule("networking/ss*", unused="its sockets are in ssanp"),
-        Rule("networking/ipaddrshow", command="ip addr show"),
-        Rule("networking/ipv6addrshow", unused="its addresses are in ipaddrshow"),
-        Rule("networking/iproute", command="ip route show table all"),
-        Rule("networking/ipv6route", command="ip -6 route show table all"),
-        Rule("networking/iprule", command="ip rule show"),
-        Rule("networking/ipv6rule", command="ip -6 rule show"),
-        Rule("networking/ipneighbour", command="ip neighbour show"),
-        Rule("networking/iplinkshow", command="ip link show"),
-        Rule("networking/iptablessave", command="iptables-save"),
-        Rule("networking/ip6tablessave", command="ip6tables-save"),
-        Rule("networking/nft_ruleset", command="nft list ruleset"),
-        Rule("systeminfo/sysctla", command="sysctl -a"),
-        Rule("systeminfo/uname", command="uname -a"),
-        Rule("systeminfo/lsmod", command="lsmod"),
+        *NODE_FILES,
     ),
     lacks=("ipvsadm", "ipset", "conntrack", "endpoints", "proxy_configs"),
 )
