@@ -106,7 +106,7 @@ def _input(
     elif any(one[1] == "failed" for one in captured):
         state = "unreadable"
     elif table and len(snapshot[table]):
-        state = "derived" if name == "endpoints" else "present"
+        state = "partial" if name == "endpoints" else "present"
     else:
         state = "not-taken" if _never_taken(snapshot, node, name) else "missing"
     known = [times[file] for file in files if file in times]
