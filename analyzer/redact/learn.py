@@ -80,7 +80,7 @@ def label(key: str, value: str, book: Book) -> None:
             book.learn(domain)
         elif key not in p.COMMON_LABELS:
             book.learn(key)
-    if not p.PLAIN_LABELS.fullmatch(key):
+    if not p.PLAIN_LABELS.search(key):
         _name(value, book)
 
 
@@ -118,7 +118,7 @@ def learn_text(text: str, book: Book) -> None:
 
 def learn_host(host: str, book: Book) -> None:
     """A host name: its own labels are names, the top-level domain and domains of the public are not."""
-    if p.PUBLIC_HOSTS.fullmatch(host):
+    if p.PUBLIC_HOSTS.search(host):
         own = host[: host.lower().rfind(".svc")] if ".svc." in host.lower() else ""
         for part in own.split(".") if own else ():
             _name(part, book)

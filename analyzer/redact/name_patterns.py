@@ -56,15 +56,15 @@ HOST = re.compile(
     rf"(?:{_TOP}))(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
 )
 PUBLIC_HOSTS = re.compile(
-    r"(?i)(?:.{0,253}\.)?(?:kubernetes\.io|k8s\.io|x-k8s\.io|aliyuncs\.com|alibabacloud\.com|aliyun\.com|docker\.io|docker\.com|gcr\.io|"
+    r"(?i)(?<![^.])(?:kubernetes\.io|k8s\.io|x-k8s\.io|aliyuncs\.com|alibabacloud\.com|aliyun\.com|docker\.io|docker\.com|gcr\.io|"
     r"ghcr\.io|quay\.io|github\.com|githubusercontent\.com|cluster\.local|svc\.local|coreos\.com|projectcalico\.org|cilium\.io|"
     r"istio\.io|amazonaws\.com|amazon\.com|golang\.org|google\.com|googleapis\.com|microsoft\.com|redhat\.com|ubuntu\.com|"
     r"debian\.org|kernel\.org|netfilter\.org|rancher\.io|cattle\.io|longhorn\.io|openshift\.io|helm\.sh|cert-manager\.io|"
-    r"metallb\.io|cncf\.io|ec2\.internal|compute\.internal|example\.com|prometheus\.io)"
+    r"metallb\.io|cncf\.io|ec2\.internal|compute\.internal|example\.com|prometheus\.io)\Z"
 )
 PLAIN_LABELS = re.compile(
-    r"(?:.{0,317}/)?(?:arch|os|instance-type|region|zone|role|roles|component|tier|managed-by|version|master|control-plane|worker|"
-    r"controller-revision-hash|pod-template-generation|provider|created-by)|node-role\..*|beta\.kubernetes\.io/.*"
+    r"(?<![^/])(?:arch|os|instance-type|region|zone|role|roles|component|tier|managed-by|version|master|control-plane|worker|"
+    r"controller-revision-hash|pod-template-generation|provider|created-by)\Z|\A(?:node-role\.|beta\.kubernetes\.io/)"
 )
 """Labels whose values are no names."""
 COMMON_LABELS = frozenset(
