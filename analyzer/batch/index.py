@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from analyzer import __version__
@@ -17,8 +13,8 @@ from analyzer.batch.model import Done, Ticket
 from analyzer.batch.tables import Entry, report_of, time_of
 from analyzer.findings.model import SEVERITIES
 from analyzer.report.messages import Messages
+from analyzer.report.pages import asset, digest, environment
 from analyzer.report.plain import clean, cut
-from analyzer.report.resources import folder
 
 MAX_ROWS = 20_000
 """Tickets on the page; the tables have all."""
@@ -69,14 +65,14 @@ class Group:
 
 def render(entries: Sequence[Entry], messages: Messages) -> str:
     """The page; the same results give the same bytes."""
-    script, style = _asset("queue.js"), _asset("report.css") + _asset("queue.css")
+    script, style = asset("queue.js"), asset("report.css") + asset("queue.css")
     lines = [_line(ticket, done) for ticket, done in entries]
     counts = Counter(line.status for line in lines)
     severities = Counter(line.severity for line in lines if line.severity)
     causes, examples = _by_cause(entries, lines)
-    return _environment().get_template("queue.html").render(
+    return environment().get_template("queue.html").render(
         t=messages.html, plain=messages.text, language=messages.tag, version=__version__,
-        script=Markup(script), script_hash=_hash(script), style=Markup(style), style_hash=_hash(style),  # noqa: S704 - our own files
+        script=Markup(script), script_hash=digest(script), style=Markup(style), style_hash=digest(style),  # noqa: S704 - our own files
         total=len(lines), statuses=[(name, counts[name]) for name in ("ok", "incomplete", "failed")],
         severities=[(name, severities[name]) for name in SEVERITIES],
         causes=_groups(causes, examples), recurring=sum(len(group) > 1 for group in causes.values()),
@@ -149,24 +145,3 @@ def _group(name: str, lines: Sequence[Line], example: str, severity: str) -> Gro
         months=tuple(sorted(months.items())[-12:]), example=example, severity=severity, lines=tuple(lines[:NAMED]),
         top=tuple(sorted(top.items(), key=lambda item: (-item[1], item[0]))[:3]),
     )  # fmt: skip
-
-
-@lru_cache(maxsize=4)
-def _asset(name: str) -> str:
-    return (folder("templates") / name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(folder("templates")),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
