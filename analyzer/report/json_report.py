@@ -6,6 +6,7 @@ because neither is valid in the text of a JSON document that others read.
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -45,7 +46,11 @@ def render_trace(trace: forwarding.Trace, messages: Messages, snapshot: Snapshot
 def schema() -> str:
     """The JSON Schema of the report (`docs/report.schema.json`)."""
     dialect = "https://json-schema.org/draft/2020-12/schema"
-    return _indented({"$schema": dialect, "title": out.SCHEMA, **msgspec.json.schema(out.Report)})
+    made = msgspec.json.schema(out.Report)
+    for definition in made["$defs"].values():  # Docstrings come indented or not, by the versions of Python and msgspec.
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"])
+    return _indented({"$schema": dialect, "title": out.SCHEMA, **made})
 
 
 def _indented(document: object) -> str:
