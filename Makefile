@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter of .venv; IPVSCOPE_SKIP_APT=1 leaves system packages alone.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test truth setup lint bench performance docs fuzz hostile clean
+.PHONY: help demo test truth setup lint bench performance docs fuzz hostile foreign clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -22,6 +22,7 @@ help:
 	@echo 'make performance  the benchmarks as docs/performance.md'
 	@echo 'make fuzz    fuzz each parser and the archive reader for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make hostile what each hostile bundle is answered, its peak memory and time'
+	@echo 'make foreign what bundles of other collectors let the walk say of recorded connections'
 	@echo 'make clean   remove what the others made'
 
 $(STAMPS)/venv: scripts/setup.sh
@@ -101,6 +102,9 @@ fuzz: $(STAMPS)/dev $(STAMPS)/fuzz
 
 hostile: $(STAMPS)/dev
 	$(PY) -m tests.hostile
+
+foreign: $(STAMPS)/dev
+	$(PY) -m tests.bundle.foreign
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage

@@ -106,7 +106,9 @@ def _input(
     elif any(one[1] == "failed" for one in captured):
         state = "unreadable"
     elif table and len(snapshot[table]):
-        state = "partial" if name == "endpoints" else "present"
+        state = "present"
+        if name == "endpoints":
+            state = "derived" if (snapshot[table]["source"] == "Pod").all() else "partial"
     else:
         state = "not-taken" if _never_taken(snapshot, node, name) else "missing"
     known = [times[file] for file in files if file in times]

@@ -148,7 +148,8 @@ def implied_listener(
     backends: tuple[Backend, ...] | None = None
     ready = [one for one in service.endpoints_of(port, 4) if one.ready]
     if service.annotations.get("service.beta.kubernetes.io/backend-type") == "eni":
-        backends = tuple(Backend(one.address, one.port or 0, 100, "eni", one.node, one.evidence) for one in ready)
+        if service.endpoints_known:
+            backends = tuple(Backend(one.address, one.port or 0, 100, "eni", one.node, one.evidence) for one in ready)
     elif port.node_port and service.endpoints_known:
         nodes = {one.node for one in ready} if service.external_policy == "Local" else _candidates(snapshot)
         backends = tuple(

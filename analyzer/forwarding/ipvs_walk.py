@@ -53,9 +53,10 @@ class IpvsWalk(ChainWalk):
     def schedule(self, crossing: Crossing, server: VirtualServer, hook: Literal["LOCAL_IN", "LOCAL_OUT"]) -> Arrival:
         state, packet = crossing.state, crossing.packet
         crossing.ipvs = server
+        supposed = state.layers.get("ipvsadm") == "expected" and not self.world.endpoints_known
         name = f"{server.protocol}/{server.address}:{server.port}"
         if not server.live:
-            if not server.real_servers and state.layers.get("ipvsadm") == "expected" and not self.world.endpoints_known:
+            if supposed:  # The pods that were collected need not be all, nor be what the endpoints said.
                 values = {"address": server.address, "port": str(server.port)}
                 raise Stop("unknown", "backends-not-collected", values, ("endpoints",))
             drained = bool(server.real_servers)
@@ -67,6 +68,9 @@ class IpvsWalk(ChainWalk):
                 raise Stop("unreachable", mechanism, {"server": name, "node": state.name})
             self.close(crossing)
             return Arrival("refuse", f"node:{state.name}", packet, "", mechanism, {"server": name, "node": state.name})
+        if supposed:
+            self.lower("low")
+            self.miss("endpoints")
         real = self.pick(server, name, crossing)
         after = replace(packet, dst=real.address, dport=real.port or packet.dport)
         crossing.packet = after

@@ -1,6 +1,7 @@
 """Rows that follow from other captures where their own was not taken.
 
 - Addresses from the local routes (``local 192.0.2.1 dev kube-ipvs0``), where ``ip addr`` is missing or leaves out interfaces that are down.
+- Endpoints from pods (`endpoints_of_pods`).
 - The node of an endpoint from its pod, where a table of ``kubectl`` does not print it.
 """
 
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from analyzer.snapshot.endpoints_of_pods import endpoints_of_pods
 from analyzer.snapshot.objects import number, parts, records, text
 from analyzer.tables import TABLES
 
@@ -29,6 +31,8 @@ def derive_endpoints(tables: Tables, captured: Captured) -> None:
             # Which Service port they belong to is not known: they are no answer to who serves it.
             del cluster["endpoints"]
         _endpoint_nodes(tables)
+    elif not len(tables.get("endpoints", ())) and (made := endpoints_of_pods(tables)) is not None:
+        tables["endpoints"] = made
 
 
 def _without_doubles(tables: Tables) -> None:

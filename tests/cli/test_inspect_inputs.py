@@ -38,7 +38,7 @@ def test_each_input_of_an_ack_bundle(tmp_path: Path) -> None:
         }  # fmt: skip
         assert "DRIFT-001" in node["ipvsadm"].rules
         cluster = by_name(known, "")
-        assert (cluster["services"].state, cluster["endpoints"].state) == ("partial", "not-taken")
+        assert (cluster["services"].state, cluster["endpoints"].state) == ("partial", "derived")
         assert "without -A" in cluster["services"].detail
         # iptables-save prints when it ran: the three nodes within two seconds
         assert set(known.times) == set(made.nodes)

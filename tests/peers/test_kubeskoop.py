@@ -182,7 +182,9 @@ def named_target_port() -> dict[str, str]:
         bundles.slice_of("web", bundles.endpoint(POD_IP[A], A, "web2"), port=9090, port_name="web"),
     ]
     pods = bundles.objects(files, "cluster/pods.json")[:2]
-    pods += [bundles.pod("web", B, POD_IP[B], 8080, "http"), bundles.pod("web2", A, POD_IP[A], 9090, "http")]
+    second = bundles.pod("web2", A, POD_IP[A], 9090, "http")
+    second["metadata"]["labels"] = {"app": "web"}
+    pods += [bundles.pod("web", B, POD_IP[B], 8080, "http"), second]
     files = bundles.with_objects(files, "cluster/endpointslices.json", slices)
     files = bundles.with_objects(files, "cluster/pods.json", pods)
     files[f"nodes/{A}/ipset-save.txt"] += f"add KUBE-LOOP-BACK {POD_IP[A]},tcp:9090,{POD_IP[A]}\n"
@@ -210,8 +212,18 @@ def test_w06_without_slices_the_captured_servers_and_the_pods_ports_decide() -> 
     assert (verdict.outcome, verdict.servers) == ("ok", ("pod:default/web", "pod:default/web2"))
 
 
-def test_w06_without_slices_and_servers_it_is_unknown_and_not_refused() -> None:
+def test_w06_without_slices_and_servers_the_pods_stand_in_and_prove_little() -> None:
     verdict = Case(bundles.without(named_target_port(), "endpointslices.json", "ipvsadm-Ln.txt")).dial(POD_A)
+    assert (verdict.outcome, verdict.servers) == ("ok", ("pod:default/web", "pod:default/web2"))
+    assert (verdict.layer, verdict.confidence) == ("inferred", "low")
+    assert "endpoints" in verdict.missing
+
+
+def test_w06_without_a_pod_that_has_the_named_port_it_is_unknown_and_not_refused() -> None:
+    files = named_target_port()
+    pods = [*bundles.objects(files, "cluster/pods.json")[:2], bundles.pod("web", B, POD_IP[B], 8080)]
+    nameless = bundles.with_objects(files, "cluster/pods.json", pods)
+    verdict = Case(bundles.without(nameless, "endpointslices.json", "ipvsadm-Ln.txt")).dial(POD_A)
     assert verdict.outcome == "unknown"
     assert "endpoints" in verdict.missing
 
