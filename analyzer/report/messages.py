@@ -117,10 +117,17 @@ class Messages:
         """A part of a template with its values put in, each as `shown` writes it (for other markups)."""
         return _PLACEHOLDER.sub(lambda match: shown(self._value(match[1], values)), template)
 
+    def first_paragraph(self, id: str, /, **values: object) -> Markup:
+        """The first paragraph of what `html` gives."""
+        return self._paragraphs(id, values)[0]
+
+    def _paragraphs(self, id: str, values: Mapping[str, object]) -> list[Markup]:
+        paragraphs = [part.strip() for part in _PARAGRAPH.split(self._template(id, values.get("n")))]
+        return [self._inline(part, values) for part in paragraphs if part]
+
     def html(self, id: str, /, **values: object) -> Markup:
         """The message as HTML: everything escaped, `` `x` `` as code, paragraphs where a blank line stands."""
-        paragraphs = [part.strip() for part in _PARAGRAPH.split(self._template(id, values.get("n")))]
-        rendered = [self._inline(part, values) for part in paragraphs if part]
+        rendered = self._paragraphs(id, values)
         if len(rendered) == 1:
             return rendered[0]
         return Markup("").join(Markup("<p>{}</p>").format(part) for part in rendered)
@@ -135,7 +142,7 @@ class Messages:
                 return self._template(pattern.format(value), 2)
         return value
 
-    def _inline(self, template: str, values: dict[str, object]) -> Markup:
+    def _inline(self, template: str, values: Mapping[str, object]) -> Markup:
         """Code spans are found in the template before values are put in, so a backtick in a value is just a character."""
         result = Markup("")
         for index, part in enumerate(template.split("`")):

@@ -71,6 +71,8 @@ class Summary:
     caveats: tuple[str, ...]
     explained: int
     """Failing connections that a root cause explains."""
+    others: int
+    """Failing connections that no rule calls a fault."""
     symptoms: tuple[str, ...]
 
 
@@ -211,6 +213,10 @@ def summary(analysis: Analysis, messages: Messages) -> Summary:
         services=len(analysis.snapshot["services"]),
         caveats=tuple(caveats),
         explained=len(explained),
+        others=sum(
+            _fate(one.outcome) == "bad" and (str(source), str(target)) not in explained
+            for (source, target), one in analysis.matrix.cells.items()
+        ),
         symptoms=tuple(map(clean, symptom_lines(analysis, messages))),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from analyzer.observations import Seen
 from analyzer.report.analysis import Analysis
 from analyzer.report.limits import Limits
 from analyzer.report.messages import Messages
@@ -91,10 +92,12 @@ def _meta(analysis: Analysis, messages: Messages, generated: str) -> tuple[Fact,
 def _sure(analysis: Analysis, messages: Messages) -> list[str]:
     cells = analysis.matrix.cells.values()
     captured = sum(one.layer == "captured" for one in cells)
-    said = [messages.text("page.sure.walked", n=len(cells), captured=captured)]
+    whole = "page.sure.walked.all" if captured == len(cells) else "page.sure.walked"
+    said = [messages.text(whole, n=len(cells), captured=captured)]
     seen = analysis.observations
     if seen.decided:
-        said.append(messages.text("report.observations.agreement", confirmed=seen.confirmed, decided=seen.decided))
+        failing = sum(_seen_to_fail(analysis, one) for one in seen.cells)
+        said.append(messages.text("page.sure.seen", confirmed=seen.confirmed, decided=seen.decided, failing=failing))
     elif analysis.snapshot.simulated:
         said.append(messages.text("page.sure.simulated"))
     else:
@@ -102,15 +105,12 @@ def _sure(analysis: Analysis, messages: Messages) -> list[str]:
     unknown = sum(one.outcome == "unknown" for one in cells)
     if unknown:
         said.append(messages.text("page.sure.unknown", n=unknown))
-    grouped = {key for one in analysis.incidents for key in one.findings}
-    explained = {cell for one in analysis.findings.findings if (one.rule, one.about) in grouped for cell in one.cells}
-    others = sum(
-        one.outcome not in ("ok", "unknown") and (str(source), str(target)) not in explained
-        for (source, target), one in analysis.matrix.cells.items()
-    )
-    if others:
-        said.append(messages.text("page.sure.others", n=others))
     return said
+
+
+def _seen_to_fail(analysis: Analysis, one: Seen) -> bool:
+    """conntrack confirms that this connection fails."""
+    return one.status == "confirmed" and analysis.matrix.cells[(one.source, one.target)].outcome != "ok"
 
 
 def _missing(analysis: Analysis, messages: Messages, limits: Limits) -> list[str]:
@@ -139,7 +139,9 @@ def _missing(analysis: Analysis, messages: Messages, limits: Limits) -> list[str
     if inputs:
         named = names_of(list(inputs), limits)
         shown = messages.text("page.and").join(named.shown[:6]) + (f" (+{len(inputs) - 6})" if len(inputs) > 6 else "")
-        said.append(messages.text("page.missing.inputs", list=shown, n=len(analysis.findings.skipped)))
+        rules = [one.rule for one in analysis.findings.skipped]
+        shown_rules = ", ".join(map(clean, rules[:4])) + (f" (+{len(rules) - 4})" if len(rules) > 4 else "")
+        said.append(messages.text("page.missing.inputs", list=shown, n=len(rules), rules=shown_rules))
     inferred = sum(one.layer == "inferred" for one in analysis.matrix.cells.values())
     if inferred:
         said.append(messages.text("report.summary.inferred", n=inferred, total=len(analysis.matrix.cells)))

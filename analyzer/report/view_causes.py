@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from analyzer.findings.incidents import Incident
 from analyzer.findings.model import Finding
+from analyzer.forwarding.verdict import SEVERITY
 from analyzer.remedies import Proof, Remedy
 from analyzer.remedies.options import Option
 from analyzer.report.analysis import Analysis
@@ -16,8 +17,8 @@ from analyzer.report.causes import statement_of
 from analyzer.report.limits import Limits
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean, cut
-from analyzer.report.view_findings import FindingView, RemedyView, Source, one_liner, remedy_view, side
-from analyzer.report.view_matrix import MatrixView, matrix_view
+from analyzer.report.view_findings import FindingView, RemedyView, Source, one_liner, remedy_view
+from analyzer.report.view_matrix import MatrixView, kind_of, matrix_view
 from analyzer.report.view_trace import Names, Quote, TraceView, names_of, quotes, trace_view
 
 WHOLE = 2
@@ -40,7 +41,11 @@ class Affected:
     """An address of a cause: what clients see, and how many of each kind."""
 
     target: str
+    about: str
+    """The Service and what the address is to it."""
     seen: str
+    """What a client meets, without the mechanism."""
+    why: str
     sides: tuple[Side, ...]
     """nodes, pods, outside"""
 
@@ -61,6 +66,12 @@ class OptionView:
     breaks: str
     breaks_something: bool
     sources: str
+    moves_sources: bool
+    """Servers see another source address afterwards."""
+    example: str
+    """A connection that breaks, and how it fails then."""
+    text: Markup
+    """The card's first words, unless findings of the cause fill it differently."""
     effort: str
     """How many commands and documents there are to apply."""
 
@@ -83,6 +94,7 @@ class CauseView:
     cells: int
     affected: tuple[Affected, ...]
     affected_left_out: int
+    affected_names: Names
     nodes: Names
     services: Names
     rules: tuple[tuple[str, str], ...]
@@ -144,6 +156,7 @@ def _cause(
         cells=incident.cells,
         affected=tuple(affected[: limits.affected]),
         affected_left_out=max(0, len(affected) - limits.affected),
+        affected_names=names_of([one.target for one in affected], limits),
         nodes=names_of(incident.nodes, limits),
         services=names_of(incident.services, limits),
         rules=tuple((clean(key[0]), anchors.get(key, "") if anchors.get(key) in shown else "") for key in incident.findings[:12]),
@@ -180,7 +193,8 @@ def _affected(analysis: Analysis, cells: set[tuple[str, str]], messages: Message
         name = str(row.target)
         if name not in targets:
             continue
-        seen: dict[str, None] = {}
+        seen: set[str] = set()
+        why: dict[str, None] = {}
         sides = []
         for kinds in (("node",), ("pod", "backend-pod"), ("external",)):
             verdicts = [
@@ -190,19 +204,38 @@ def _affected(analysis: Analysis, cells: set[tuple[str, str]], messages: Message
             ]
             bad = [verdict for verdict, here in verdicts if here and verdict is not None]
             for verdict in bad:
-                seen.setdefault(side(verdict, messages))
+                seen.update(verdict.outcomes if verdict.outcome == "mixed" else (verdict.outcome,))
+                why.setdefault(messages.text(f"mechanism.{verdict.mechanism}.short"))
             good = sum(verdict is not None and verdict.outcome == "ok" for verdict, _ in verdicts)
             if not verdicts:
                 sides.append(Side("none", "–", ""))
             elif bad:
-                sides.append(Side("fails", "✗", messages.text("page.of", n=len(bad), total=len(verdicts))))
+                count = messages.text("page.of", n=len(bad), total=len(verdicts))
+                always = any(verdict.outcome != "mixed" or "ok" not in verdict.outcomes for verdict in bad)
+                sides.append(
+                    Side("fails", "✗", messages.text("page.fails" if always else "page.fails-at-times", n=count))
+                )
             elif good == len(verdicts):
-                sides.append(Side("works", "✓", messages.text("page.works")))
+                count = messages.text("page.of", n=good, total=len(verdicts))
+                sides.append(Side("works", "✓", messages.text("page.works", n=count)))
             else:
                 sides.append(Side("other", "?", messages.text("page.other-cause")))
-        listed = messages.text("page.or").join(list(seen)[:2]) + (" …" if len(seen) > 2 else "")
-        found.append(Affected(clean(name), listed, tuple(sides)))
+        kind = kind_of(row, messages)
+        about = messages.text("page.address-of", service=clean(row.service), kind=kind) if row.service else kind
+        found.append(Affected(clean(name), about, _met(seen, messages), _some(why, messages), tuple(sides)))
     return found
+
+
+def _met(outcomes: Set[str], messages: Messages) -> str:
+    """What failing clients meet, in a word or two: all outcomes but ok, and whether some get through at times."""
+    bad = sorted(outcomes - {"ok"}, key=SEVERITY.index)
+    words = messages.text("page.or").join(messages.text(f"outcome.{one}") for one in bad)
+    return messages.text("page.at-times", what=words) if "ok" in outcomes else words
+
+
+def _some(words: Mapping[str, None], messages: Messages) -> str:
+    listed = list(words)
+    return messages.text("page.and").join(listed[:3]) + (" …" if len(listed) > 3 else "")
 
 
 def _option(one: Option, number: int, messages: Messages) -> OptionView:
@@ -226,8 +259,23 @@ def _option(one: Option, number: int, messages: Messages) -> OptionView:
         breaks=(messages.text("page.breaks", n=one.broken) if one.broken else messages.text("page.breaks.none")) if simulated else "–",
         breaks_something=bool(one.broken),
         sources=(messages.text("page.sources", n=one.sources) if one.sources else messages.text("page.sources.none")) if simulated else "–",
+        moves_sources=bool(simulated and one.sources),
+        example=_broken(one, messages),
+        text=messages.first_paragraph(f"fix.{one.card}.text", **one.remedy.values) if len(_filled(one)) == 1 else Markup(""),
         effort=messages.text("page.effort", n=apply) if apply else messages.text("page.effort.none"),
     )  # fmt: skip
+
+
+def _broken(one: Option, messages: Messages) -> str:
+    """The first connection that the fix breaks, by itself or with the one that helps it."""
+    for _, _, proof in one.advised:
+        shown = proof.helped if proof is not None and proof.helped is not None else proof
+        if shown is not None and shown.examples and one.broken:
+            source, target, outcome, _ = shown.examples[0]
+            return messages.text(
+                "page.breaks.example", source=source, target=target, outcome=messages.text(f"outcome.{outcome}")
+            )
+    return ""
 
 
 def _filled(one: Option) -> list[tuple[Remedy, Proof | None]]:

@@ -84,6 +84,12 @@ def letter(number: int) -> str:
     return letters
 
 
+def kind_of(row: MatrixTarget, messages: Messages) -> str:
+    """What an address is: a listener of a load balancer that some Service uses is that Service's, any other is foreign."""
+    kind = "load-balancer" if row.kind == "load-balancer-listener" and row.service else row.kind
+    return messages.text(f"report.target.{kind}")
+
+
 def matrix_view(
     analysis: Analysis, messages: Messages, limits: Limits, only: Collection[tuple[str, str]] | None = None
 ) -> MatrixView:
@@ -113,7 +119,7 @@ def matrix_view(
             counts[verdict.outcome if verdict else "unknown"] += size
             inferred += size if verdict is not None and verdict.layer == "inferred" else 0
             cells.append(_cell(verdict, group, column, messages, anchors, only))
-        kind = messages.text(f"report.target.{group[0].kind}")
+        kind = kind_of(group[0], messages)
         rows.append(
             RowView(
                 cut(clean(group[0].service), limits.cell) or messages.text("report.matrix.no-service"), clean(group[0].target),

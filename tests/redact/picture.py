@@ -53,4 +53,4 @@ def _any_order(value: object) -> str:
 
 def sorted_words(lines: list[str]) -> list[str]:
     """For the comparison: words of each line in order, then the lines."""
-    return sorted(" ".join(sorted(line.split())) for line in lines)
+    return sorted(" ".join(sorted(re.split(r"[\s,=]+", line))) for line in lines)

@@ -61,7 +61,7 @@ def test_summary_answers_in_order(analysis: Analysis, messages: Messages) -> Non
         for words in (
             "2 Critical, 2 Warning",
             "What is wrong",
-            "Whose it is",
+            "Responsible",
             "What to do first",
             "Findings",
             "What is not known",
