@@ -12,11 +12,14 @@ from pathlib import Path
 import pypdf
 import pytest
 
+from analyzer import api
 from analyzer.errors import IpvscopeError, MissingExtra
 from analyzer.findings.model import Findings
 from analyzer.report import pdf, pdf_child
 from analyzer.report.analysis import Analysis
 from analyzer.report.messages import Messages
+
+from tests import lab
 
 from . import make
 
@@ -53,6 +56,19 @@ def test_titles_bookmarks_and_stability(small: Analysis, messages: Messages) -> 
     assert sum(messages.text("page.cause", number=1) in title for title in titles) == 1
     assert "/CreationDate" not in (reader.metadata or {})
     assert reader.pages[0].mediabox.width == pytest.approx(595.3, abs=1)
+
+
+@needs_weasyprint
+def test_the_first_page_is_one_page() -> None:
+    """Of the sample with the most root causes, in the longer language; nothing of the rest matters here."""
+    with api.opened(lab.bundle("1.28.3-terway-hostname")) as snapshot:
+        whole = api.analyze(snapshot, simulate=False)
+    words = Messages("en")
+    reader = pypdf.PdfReader(io.BytesIO(pdf.render(dataclasses.replace(whole, traces={}), words)))
+    first, second = (reader.pages[number].extract_text() for number in (0, 1))
+    assert words.text("page.basis") in first
+    assert words.text("page.missing") in first
+    assert words.text("page.contents") in second
 
 
 @pytest.fixture(scope="module")
