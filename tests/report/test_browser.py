@@ -6,6 +6,7 @@ Skipped where no Chromium or no Playwright is installed.
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops, ImageStat
 
 from analyzer.report import html
 from analyzer.report.messages import Messages
@@ -26,6 +28,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is install
 A4 = 794
 WIDTHS = (360, 1280, A4)
 """A telephone, a desk, and a sheet of A4 at 96 dots per inch."""
+SCREENS = Path(__file__).resolve().parents[1] / "data" / "screens"
+ALIKE = 4.0
+"""Mean difference of grey values (of 255): another version of a font stays below, a lost box or column does not."""
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +89,41 @@ def test_nothing_is_loaded_and_nothing_is_blocked(browser: Any, file: str) -> No
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
-def test_no_width_scrolls_sideways(browser: Any, files: dict[str, str], language: str) -> None:
+def test_every_width_looks_as_it_did_and_none_scrolls_sideways(
+    browser: Any, files: dict[str, str], language: str, update_golden: bool
+) -> None:
     with Opened(browser, files[language]) as opened:
         page = opened.page
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 1200})
+            page.emulate_media(media="print" if width == A4 else "screen")
+            compare(page.screenshot(), f"{language}-{width}", update_golden)
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(media="print" if width == A4 else "screen")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert len(page.screenshot()) > 10_000
+
+
+def compare(png: bytes, name: str, update: bool) -> None:
+    """The top of the page as grey cells of 8 by 8 points, where letters blur and boxes, columns and lines of text stay."""
+    taken = Image.open(io.BytesIO(png)).convert("L")
+    seen = taken.resize((taken.width // 8, taken.height // 8), Image.Resampling.BOX)
+    stored = SCREENS / f"{name}.png"
+    if update:
+        seen.save(stored, optimize=True)
+    with Image.open(stored) as golden:
+        assert golden.size == seen.size
+        differing = ImageStat.Stat(ImageChops.difference(golden.convert("L"), seen)).mean[0]
+    assert differing < ALIKE, f"{name} looks different ({differing:.1f}): look at it, then run with --update-golden"
+
+
+def test_a_broken_style_is_seen(browser: Any, file: str) -> None:
+    with Opened(browser, file, bypass_csp=True) as opened:
+        opened.page.set_viewport_size({"width": 1280, "height": 1200})
+        opened.page.add_style_tag(content="table { display: none; }")
+        with pytest.raises(AssertionError, match="looks different"):
+            compare(opened.page.screenshot(), "en-1280", update=False)
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("zh_CN", "dark")])
