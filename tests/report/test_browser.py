@@ -174,11 +174,11 @@ def test_a_cell_opens_its_trace_and_the_keyboard_comes_back(browser: Any, file: 
         cell.focus()
         page.keyboard.press("Enter")
         dialog = page.locator("#trace-dialog")
-        assert dialog.is_visible()
+        dialog.wait_for(state="visible")
         assert dialog.locator("svg").count() >= 1
         assert re.search(r"#t-\d+$", page.url)
         page.keyboard.press("Escape")
-        assert dialog.is_hidden()
+        dialog.wait_for(state="hidden")
         assert page.evaluate("document.activeElement.getAttribute('href')") == cell.get_attribute("href")
         before = page.evaluate("document.activeElement.getAttribute('aria-label')")
         page.keyboard.press("ArrowRight")
@@ -188,9 +188,9 @@ def test_a_cell_opens_its_trace_and_the_keyboard_comes_back(browser: Any, file: 
 
 def test_deep_links(browser: Any, file: str) -> None:
     with Opened(browser, f"{file}#t-2") as opened:
-        assert opened.page.locator("#trace-dialog").is_visible()
+        opened.page.locator("#trace-dialog").wait_for(state="visible")
     with Opened(browser, f"{file}#c-1-F2") as opened:
-        assert opened.page.locator("#c-1-F2 .conditions").is_visible()
+        opened.page.locator("#c-1-F2 .conditions").wait_for(state="visible")
 
 
 def test_copy_gives_the_command_as_it_stands(browser: Any, file: str) -> None:
