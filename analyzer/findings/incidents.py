@@ -65,9 +65,17 @@ class Incident:
     lead: Finding
     """The finding that shows it best."""
 
+    @property
+    def sort(self) -> tuple[Kind, str]:
+        """Causes of one sort need the same fix, each on its own subject."""
+        return self.kind, self.lead.rule
+
 
 def incidents(findings: Iterable[Finding]) -> tuple[Incident, ...]:
-    """The causes behind some findings, most severe and widest first; accepted findings have none."""
+    """The causes behind some findings, most severe and widest first; accepted findings have none.
+
+    Of equal severity, the widest one of each sort comes before all that are like one of these.
+    """
     groups: dict[tuple[Kind, Owner, str], list[Finding]] = defaultdict(list)
     for one in findings:
         if one.suppressed or one.rule in NO_PLAINTIFF or one.severity == "info":
@@ -75,7 +83,11 @@ def incidents(findings: Iterable[Finding]) -> tuple[Incident, ...]:
         kind, owner = CAUSES.get(one.rule, ("other", "open"))
         groups[(kind, owner, _subject(kind, one))].append(one)
     found = [_incident(kind, owner, about, members) for (kind, owner, about), members in groups.items()]
-    return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.cells, one.kind, one.about)))
+    found.sort(key=lambda one: (SEVERITIES.index(one.severity), -one.cells, one.kind, one.about))
+    first = {(one.severity, one.sort): one.about for one in reversed(found)}
+    return tuple(
+        sorted(found, key=lambda one: (SEVERITIES.index(one.severity), first[(one.severity, one.sort)] != one.about))
+    )
 
 
 def _subject(kind: Kind, finding: Finding) -> str:

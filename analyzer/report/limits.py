@@ -81,8 +81,8 @@ SCREEN = Limits(
     drift=400,
 )
 PAPER = Limits(
-    full_findings=8,
-    examples=8,
+    full_findings=5,
+    examples=4,
     listed_findings=80,
     names=12,
     hidden_names=0,

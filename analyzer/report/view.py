@@ -17,7 +17,7 @@ from analyzer.report.limits import SCREEN, Limits
 from analyzer.report.messages import Messages
 from analyzer.report.plain import clean
 from analyzer.report.view_case import Case, case
-from analyzer.report.view_causes import CauseView, cause_views
+from analyzer.report.view_causes import CauseView, cards, cause_views
 from analyzer.report.view_drift import DriftView, drift_view
 from analyzer.report.view_findings import FindingView, finding_views, one_liner
 from analyzer.report.view_inputs import (
@@ -99,6 +99,8 @@ class View:
     summary: Summary
     case: Case
     causes: tuple[CauseView, ...]
+    cards: tuple[CauseView, ...]
+    """Those of the first page."""
     causes_left_out: tuple[str, ...]
     """Statements of the causes that have no section."""
     matrix: MatrixView
@@ -138,6 +140,7 @@ def build(analysis: Analysis, messages: Messages, limits: Limits = SCREEN, *, ge
         summary=summary(analysis, messages),
         case=case(analysis, messages, limits, generated),
         causes=causes,
+        cards=cards(causes, len(analysis.incidents)),
         causes_left_out=tuple(
             clean(statement_of(one, messages))
             for one in analysis.incidents[len(causes) : len(causes) + limits.listed_findings]

@@ -23,6 +23,7 @@ from analyzer.report.view_trace import Names, Quote, TraceView, names_of, quotes
 
 WHOLE = 2
 """Causes whose fixes are shown as far as the medium shows them."""
+CARDS = 3
 DECISIVE = 3
 """Lines that settle a cause: enough to believe it, few enough to read."""
 
@@ -92,6 +93,9 @@ class CauseView:
     confidence: str
     confidence_label: str
     cells: int
+    sort: tuple[str, str]
+    alike: int
+    """How many more causes are of this sort."""
     affected: tuple[Affected, ...]
     affected_left_out: int
     affected_names: Names
@@ -120,6 +124,16 @@ def cause_views(
         _cause(analysis, one, number, anchors, shown, messages, _room(number, limits))
         for number, one in enumerate(analysis.incidents[: limits.causes], 1)
     )
+
+
+def cards(causes: Sequence[CauseView], total: int) -> tuple[CauseView, ...]:
+    """Causes that stand on the first page in full: three, and where there are more in `total`, none that is like another of them."""
+    if total <= CARDS:
+        return tuple(causes)
+    first: dict[tuple[str, str], CauseView] = {}
+    for one in causes:
+        first.setdefault(one.sort, one)
+    return tuple(first.values())[:CARDS]
 
 
 def _room(number: int, limits: Limits) -> Limits:
@@ -154,6 +168,8 @@ def _cause(
         confidence_label=messages.text("page.sure", confidence=messages.text(f"confidence.{lead.confidence}"),
                                        meaning=messages.text(f"confidence.{lead.confidence}.meaning")),
         cells=incident.cells,
+        sort=incident.sort,
+        alike=sum(one.sort == incident.sort for one in analysis.incidents) - 1,
         affected=tuple(affected[: limits.affected]),
         affected_left_out=max(0, len(affected) - limits.affected),
         affected_names=names_of([one.target for one in affected], limits),

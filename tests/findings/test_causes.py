@@ -10,6 +10,7 @@ import pytest
 from analyzer import api
 from analyzer.errors import UsageError
 from analyzer.findings.incidents import CAUSES, incidents
+from analyzer.findings.model import Finding, Severity
 from analyzer.findings.registry import rules
 from analyzer.findings.symptom import read_symptom
 from analyzer.forwarding import build_world
@@ -107,3 +108,16 @@ def test_the_finding_that_explains_a_symptom_comes_first(tmp_path: Path) -> None
     assert [(one["agreement"], one["finding"][0]) for one in report["symptoms"]] == [("agrees", "REACH-008")]
     assert "<script>alert" not in (tmp_path / "report.html").read_text("utf-8")
     assert {one["owner"] for one in report["incidents"]} == {"cluster"}
+
+
+def test_the_widest_of_each_sort_comes_first_and_severity_before_all() -> None:
+    def finding(rule: str, service: str, cells: int, severity: Severity = "warning") -> Finding:
+        failing = tuple((f"node:n{number}", service) for number in range(cells))
+        return Finding(rule, service, severity, {"service": service}, services=(service,), cells=failing)
+
+    found = incidents([
+        *(finding("SVC-001", f"a/s{number}", 20 - number) for number in range(3)),
+        *(finding("REACH-007", f"b/s{number}", 9 - number) for number in range(2)),
+        finding("SVC-001", "c/s", 1, "critical"),
+    ])  # fmt: skip
+    assert [one.about for one in found] == ["c/s", "a/s0", "b/s0", "a/s1", "a/s2", "b/s1"]

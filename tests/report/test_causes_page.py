@@ -14,6 +14,7 @@ from analyzer.report.analysis import Analysis
 from analyzer.report.limits import SCREEN
 from analyzer.report.messages import Messages
 from analyzer.report.view import build
+from analyzer.report.view_causes import cards
 
 from . import make
 
@@ -87,3 +88,11 @@ def test_the_identifier_changes_with_what_decides_the_result(analysis: Analysis,
     assert build(dataclasses.replace(analysis, options=()), messages).case.identifier != one
     assert build(dataclasses.replace(analysis, rule_set=(94, "x")), messages).case.identifier != one
     assert build(dataclasses.replace(analysis, meta={}), messages).case.identifier == one
+
+
+def test_a_first_page_of_many_causes_shows_one_of_each_sort(analysis: Analysis, messages: Messages) -> None:
+    one = build(analysis, messages).causes[0]
+    causes = [dataclasses.replace(one, number=number, sort=("policy", rule)) for number, rule in enumerate("ABABCD")]
+    assert [card.number for card in cards(causes[:3], 3)] == [0, 1, 2]
+    assert [card.number for card in cards(causes[:3], 6)] == [0, 1]
+    assert [card.number for card in cards(causes, 6)] == [0, 1, 4]

@@ -18,7 +18,6 @@ from analyzer.findings.model import Findings
 from analyzer.report import pdf, pdf_child
 from analyzer.report.analysis import Analysis
 from analyzer.report.messages import Messages
-
 from tests import lab
 
 from . import make
