@@ -15,11 +15,13 @@ from typing import Annotated, Never
 import typer
 
 from analyzer import __version__
+from analyzer.cli.help import SpokenCommand, SpokenGroup
 from analyzer.cli.screen import guard
 from analyzer.errors import IpvscopeError
 
 app = typer.Typer(
     name="ipvscope",
+    cls=SpokenGroup,
     help="Who can reach which Service address in a Kubernetes cluster, who cannot, and why: from a support bundle, offline.",
     no_args_is_help=True,
     add_completion=False,
@@ -483,6 +485,10 @@ def batch(
             quiet=quiet,
         )  # fmt: skip
     )
+
+
+for registered in app.registered_commands:
+    registered.cls = SpokenCommand
 
 
 def main() -> None:

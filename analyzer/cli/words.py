@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from analyzer.cli.help import locale_name
 from analyzer.cli.progress import display
 from analyzer.errors import UsageError
 from analyzer.report.messages import FALLBACK, Messages, languages
@@ -29,8 +28,7 @@ def words(lang: str = "") -> Messages:
 
 
 def of_locale() -> str:
-    """The language of the environment's locale (LC_ALL, LC_MESSAGES, LANG, in this order); English where there are no words for it."""
-    said = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
-    name = said.partition(".")[0].partition("@")[0]
+    """The language of the environment's locale; English where there are no words for it."""
+    name = locale_name()
     known = languages()
     return next((one for one in (name, SHORT.get(name.partition("_")[0].lower(), "")) if one in known), FALLBACK)
