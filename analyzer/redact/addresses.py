@@ -43,6 +43,7 @@ def _bits(block: str) -> str:
 _KEPT = {4: tuple(map(_bits, _KEPT4)), 6: tuple(map(_bits, _KEPT6))}
 _BLOCKS = {4: (*_KEPT[4], *map(_bits, _MIXED4)), 6: (*_KEPT[6], *map(_bits, _MIXED6))}
 _SOLICITED = bytes.fromhex("ff0200000000000000000001ff")
+_SOLICITED_MAC = bytes.fromhex("3333ff")
 _LINK = bytes.fromhex("fe80000000000000")
 _MAPPED = bytes(10) + b"\xff\xff"
 _NAT64 = bytes.fromhex("0064ff9b0000000000000000")
@@ -157,6 +158,8 @@ class Addresses:
         return self._mac(packed, (3, 2, 1, 0))
 
     def _mac(self, packed: bytes, rounds: tuple[int, ...]) -> bytes:
+        if packed.startswith(_SOLICITED_MAC) and rounds[0] == 0:
+            return _SOLICITED_MAC + self.raw(_SOLICITED + packed[3:])[13:]
         if _same_mac(packed):
             return packed
         image = self._feistel(packed, rounds)

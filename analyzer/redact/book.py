@@ -20,7 +20,7 @@ NUMBERED = 4
 _SYLLABLES = tuple(consonant + vowel for consonant in "bdfghjklmnprstvz" for vowel in "aeiou")
 _DULL = re.compile(r"v[0-9]+(?:(?:alpha|beta|rc)[0-9]*)?|[0-9]+|[A-Za-z]|(?:eth|ens|enp|lo|bond|cni|tunl|veth)[0-9]+")
 _INTERFACE = re.compile(r"(?:cali|veth|lxc|eni|azv|gke|vnet|tap|tun|cni|br|docker|nic|lxdbr|if)[0-9a-f]{4,12}")
-_QUAD = re.compile(r"(?:[0-9]{1,3}[._-]){3}[0-9]{1,3}")
+_QUAD = re.compile(r"(?<![0-9])[0-9]{1,3}([._-])[0-9]{1,3}(?:\1[0-9]{1,3}){2}(?!\1?[0-9])")
 _OPAQUE = re.compile(r"(?=[a-zA-Z]*[0-9])(?=[0-9]*[a-zA-Z])[A-Za-z0-9]{10,}")
 _NUMBERS = re.compile(r"0x[0-9A-Fa-f]+|[0-9]{8}[Tt][0-9]{4,6}[Zz]?|[0-9]+[KMGTkmgt]i?[Bb]?|[0-9]+(?:ns|us|ms|s|m|h|d)")
 
@@ -49,7 +49,7 @@ class Book:
         own = False
         if name.startswith("KUBE-") or re.fullmatch("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", name):
             return  # chains and sets of kube-proxy (the hashes in them are learned apart), environment variables
-        for word in WORD.findall(name):
+        for word in WORD.findall(_QUAD.sub(" ", name)):
             lower = word.lower()
             if lower in self.words:
                 own = True

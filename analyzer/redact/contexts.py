@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from analyzer.redact.scanner import Scanner
+from analyzer.redact.scanner import Scanner, flipped
 from analyzer.redact.text import unpacked
 
 Span = tuple[int, int, str]
@@ -34,18 +34,21 @@ _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{3,40}-----(?:(?!-----)[A-Za-z0-9+/=\s\\>|:,.-])*(?:-----END [A-Z0-9 ]{3,40}-----)?"
 )
 _BODY = re.compile(r"(?<![A-Za-z0-9+/=_\\-])[A-Za-z0-9+/]{40,}={0,2}")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{12,}={0,2}")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{6,}={0,2}")
 _KINDS = (re.compile("[a-z]"), re.compile("[A-Z]"), re.compile("[0-9][^0-9]*[0-9]"))
 _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+){1,2}")
 _SECRET_WORDS = (
     "password", "passwd", "passphrase", "secret", "token", "access_key", "access-key", "accesskey", "api_key", "api-key", "apikey",
-    "private_key", "private-key", "privatekey", "secret_key", "secret-key", "secretkey", "credential", "authorization", "bearer",
+    "private_key", "private-key", "privatekey", "secret_key", "secret-key", "secretkey", "credential", "authorization", "bearer", "pwd",
 )  # fmt: skip
 _SECRET = re.compile(
-    r"(?i)(?:[_-]?(?:id|secret))?(?:\\*[\"'])?(?:\s*+[:=]|\s)\s*+(?:(?:bearer|basic)\s++)?(?:\\*[\"'])?"
+    # On the same line: in YAML the next one is another key.
+    r"(?i)(?:[_-]?(?:id|secret))?(?P<key>\\*[\"'])?(?:[ \t]*+(?P<sign>[:=])|[ \t])[ \t]*+(?:(?:bearer|basic)[ \t]++)?(?P<quote>\\*[\"'])?"
     r"(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )
-_HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|[-+0-9.:e]+|/\S*|[a-z]+")
+_HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|/\S*")
+_PROSE = re.compile(r"(?i)[a-z]+|[-+0-9.:e]+")
+_NUMBER = re.compile(r"(?i)[-+0-9.e]+|NaN|-?Infinity")
 _ENV = re.compile(r'"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"\s*,\s*"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"')
 _ENV_BACK = re.compile(r'"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"\s*,\s*"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"')
 _ENV_YAML = re.compile(r"(?m)^ *- name: *[\"']?[A-Za-z_][A-Za-z0-9_.-]*[\"']?\n +value: *(?P<value>\S[^\n]*)$")
@@ -53,14 +56,9 @@ _HARMLESS_VALUE = re.compile(r"true|false|[0-9]{1,9}|redacted")
 _URL_USER = re.compile(r"[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s/@:\"'\\]{1,100}(?::[^\s/@\"'\\]{1,200})?)@")
 
 
-def _flip(packed: bytes) -> bytes:
-    """Words of four bytes in the other byte order."""
-    return b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
-
-
 def _hex(scanner: Scanner, text: str, *, little: bool) -> str:
     packed = bytes.fromhex(text)
-    image = _flip(scanner.raw(_flip(packed))) if little else scanner.raw(packed)
+    image = flipped(scanner.raw(flipped(packed))) if little else scanner.raw(packed)
     return image.hex().upper() if text.upper() == text else image.hex()
 
 
@@ -124,11 +122,19 @@ def _secrets(scanner: Scanner, text: str) -> Iterator[Span]:
         at = lower.find(word)
         while at >= 0:
             match = _SECRET.match(text, at + len(word))
-            if match and not _HARMLESS.fullmatch(match["value"]):
+            if match and _is_secret(match):
                 yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
             at = lower.find(word, at + 1)
     for match in _URL_USER.finditer(text) if "://" in text else ():
         yield match.start("user"), match.end("user"), _gone(scanner, match["user"])
+
+
+def _is_secret(match: re.Match[str]) -> bool:
+    """Whether a value behind such a word is one: not the next word of a sentence, not a number of JSON."""
+    value = match["value"]
+    if _HARMLESS.fullmatch(value) or (not match["sign"] and _PROSE.fullmatch(value)):
+        return False
+    return not (match["key"] and not match["quote"] and _NUMBER.fullmatch(value))
 
 
 def _environment(scanner: Scanner, text: str) -> Iterator[Span]:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from analyzer.bundle import Bundle
 from analyzer.kubeproxy.service_plan import hashed
 from analyzer.redact import name_patterns as p
 from analyzer.redact.book import Book
 from analyzer.redact.contexts import known_key
-from analyzer.redact.scanner import QUAD, Scanner, plain
+from analyzer.redact.known import addresses_in
+from analyzer.redact.scanner import Scanner, plain
 from analyzer.redact.text import Chunks, is_binary
 from analyzer.redact.vocabulary import SYSTEM_NAMESPACES
 from analyzer.snapshot import Snapshot
@@ -133,7 +134,7 @@ def _each(values: Iterable[str], book: Book) -> None:
 
 
 def learn(bundle: Bundle, snapshot: Snapshot, book: Book) -> set[bytes]:
-    """Fill the book from a bundle; gives the IPv4 addresses that occur (packed), to know them in hexadecimal."""
+    """Fill the book from a bundle; gives the addresses that occur (packed)."""
     learn_tables(snapshot, book)
     addresses: set[bytes] = set()
     for member in bundle.members:
@@ -141,7 +142,7 @@ def learn(bundle: Bundle, snapshot: Snapshot, book: Book) -> set[bytes]:
         for chunk in () if is_binary(data) else Chunks(data):
             text = plain(chunk)
             learn_text(text, book)
-            addresses.update(_quads(text))
+            addresses.update(addresses_in(text))
     return addresses
 
 
@@ -159,13 +160,3 @@ def learn_hashes(snapshot: Snapshot, scanner: Scanner) -> None:
                 image = hashed(*map(scanner.text, parts))[:length]
                 if (old := hashed(*parts)[:length]) != image:
                     scanner.book.fixed[old] = image
-
-
-def _quads(text: str) -> Iterator[bytes]:
-    pieces = "\n".join(set(text.split(" ")))
-    for quad in {match["quad"] for match in QUAD.finditer(pieces)}:
-        numbers = re.split("[._-]", quad)
-        if all(int(one) < 256 for one in numbers):
-            packed = bytes(map(int, numbers))
-            if 0 < packed[0] < 224 and packed[0] != 127:
-                yield packed

@@ -39,8 +39,8 @@ class Output:
         self.bytes = 0
 
     def add(self, path: str, pieces: Iterable[str]) -> None:
-        """Write one member. Names are bounded for the file system, and never twice the same."""
-        path = self._free("/".join(part[:200] for part in path.split("/")))
+        """Write one member. Names are bounded for the file system, lead nowhere else, and are never twice the same."""
+        path = self._free("/".join(part[:200] if part.strip(".") else "_" * len(part) for part in path.split("/")))
         target = self.folder / path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ class Redactor:
         for member in bundle.members:
             if member.node:
                 self.book.learn(member.node)
-        self.scanner.hexed = learn(bundle, snapshot, self.book)
+        self.scanner.known = learn(bundle, snapshot, self.book)
         self.scanner.forget()
         learn_hashes(snapshot, self.scanner)
         self.scanner.forget()
@@ -83,7 +83,7 @@ class Redactor:
 
     def path(self, path: str) -> str:
         """The image of a member's path, folder by folder."""
-        return "/".join(self.scanner.text(part) for part in path.split("/"))
+        return "/".join(self.scanner.text(plain(part)) for part in path.split("/"))
 
     def full_mapping(self) -> Mapping:
         """With everything replaced so far, also by earlier runs."""

@@ -6,8 +6,9 @@ again, into tokens that end at colons and commas, so that a new port does not ma
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analyzer.redact.addresses import Addresses
 from analyzer.redact.book import WORD, Book
@@ -15,38 +16,53 @@ from analyzer.redact.vocabulary import vocabulary
 
 # A run of backslashes is looked at from its first one only: a search takes time linear in it.
 _ESCAPE = r"(?<!\\)\\+(?:u[0-9a-fA-F]{4}|[nrtbf])"
+# What stands before a word in a URL (`%2Fcheckout`). No zone of an address or format of a log begins with such digits and a letter.
+_PERCENT = "(?:%[2-7][0-9A-Fa-f])"
 _COLONS = (
-    rf"(?:{_ESCAPE}|(?<![0-9A-Za-z:._-]))[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,19}}"
+    rf"(?:{_ESCAPE}|{_PERCENT}{{1,8}}|(?<![0-9A-Za-z:._-]))[0-9A-Fa-f]{{0,4}}(?::[0-9A-Fa-f]{{0,4}}){{2,19}}"
     r"(?:(?:\.[0-9]{1,3}){3})?(?:%[A-Za-z0-9_.-]+)?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
 )
-_PLAIN = r"(?<!\\)\\*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:/[0-9]{1,3}(?![0-9.A-Za-z]))?"
+_PLAIN = rf"{_PERCENT}{{0,8}}(?<!\\)\\*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:/[0-9]{{1,3}}(?![0-9.A-Za-z]))?"
 _TOKEN = re.compile(f"({_PLAIN})")
 _TOKEN6 = re.compile(f"({_COLONS}|{_PLAIN})")
 _HAS_COLONS = re.compile(r"[0-9A-Fa-f]?:[0-9A-Fa-f]{0,4}:")
 _LEADING = re.compile(_ESCAPE)
+_ENCODED = re.compile(f"{_PERCENT}*")
 
 _QUAD = (
     r"(?<![0-9])(?P<quad>[0-9]{1,3}(?P<sep>[._-])[0-9]{1,3}(?P=sep)[0-9]{1,3}(?P=sep)[0-9]{1,3})"
     r"(?P<arpa>\.in-addr\.arpa)?(?!(?P=sep)?[0-9])(?:/(?P<len>[0-9]{1,3}))?"
 )
+_ROW = r"(?<![0-9.])(?P<row>[0-9]{1,3}(?:\.[0-9]{1,5}){4,})(?![0-9])"
+_NIBBLES = r"(?<![0-9A-Za-z.])(?P<nibbles>(?:[0-9A-Fa-f]\.){32})(?=ip6\.arpa)"
+_DASHED = r"(?<![0-9A-Za-z-])(?P<dashed>[0-9A-Fa-f]{1,4}(?:-[0-9A-Fa-f]{0,4}){2,7})(?![0-9A-Za-z-])"
 _UUID = (
     r"(?<![0-9A-Za-z])(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)"
     r"[0-9a-fA-F]{12})(?![0-9A-Za-z])"
 )
-_MAC = r"(?<![0-9A-Za-z-])(?P<mac>[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5})(?![0-9A-Za-z-])"
+_MAC = (
+    r"(?<![0-9A-Za-z.-])(?P<mac>[0-9A-Fa-f]{2}(?:-[0-9A-Fa-f]{2}){5}|"
+    r"(?=[0-9.]*[A-Fa-f])[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2})(?![0-9A-Za-z.-])"
+)
 _ID = (
     r"(?<![0-9A-Za-z])(?:lb|clb|slb|alb|nlb|eni|vpc|vsw|rsp|sgp|sg|acl|eip|ngw|rtb|vtb|vrt|asg|snap|disk|cen|subnet|eipalloc)"
     r"-(?P<id>[0-9a-z]{6,})(?![0-9A-Za-z])"
 )
 QUAD = re.compile(_QUAD)
-_PARTS = re.compile(f"{_UUID}|{_QUAD}|{_MAC}|{_ID}|(?P<word>[A-Za-z0-9]+)")
+# Of `node10.0.0.7` the word is `node`.
+_WORD = (
+    r"(?P<word>[A-Za-z0-9]*[A-Za-z](?=[0-9]{1,3}(?P<near>[._-])[0-9]{1,3}(?:(?P=near)[0-9]{1,3}){2}(?!(?P=near)?[0-9]))|"
+    "[A-Za-z0-9]+)"
+)
+_PARTS = re.compile(f"{_NIBBLES}|{_UUID}|{_QUAD}|{_ROW}|{_MAC}|{_DASHED}|{_ID}|{_WORD}")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b\n]*\x07|[@-Z\\-_])")
 _SPLICED = re.compile(
     r"(?m)^([^\n]+?)(conntrack v\S+ \(conntrack-tools\): [0-9]+ flow entries have been shown\.)\n([^\n]+)\n"
 )
 _LETTERS = re.compile(r"\\+u00([3-7][0-9a-fA-F])")
+_IN_URL = re.compile(r"(?<![0-9])%([2-7][0-9A-Fa-f])")
 _LONG = 256
-_HEX8 = re.compile("[0-9A-Fa-f]{8}")
+_HEX = re.compile("(?P<mark>0[xX])?(?P<digits>[0-9A-Fa-f]{7,8}|[0-9A-Fa-f]{32})")
 
 
 class _Memo(dict[str, str]):
@@ -74,8 +90,8 @@ class Scanner:
         """Addresses and MACs as they were written, and what stands there now."""
         self.images: set[bytes] = set()
         """Packed images of all addresses."""
-        self.hexed: set[bytes] = set()
-        """Four-byte addresses that are known, to find them in hexadecimal where no column tells."""
+        self.known: set[bytes] = set()
+        """Packed addresses that occur, to find them where their form alone tells nothing: hexadecimal, versions, longer rows."""
         self._pieces = _Memo(self._piece)
         self._tokens = _Memo(self._slow)
 
@@ -95,8 +111,12 @@ class Scanner:
 
     def _slow(self, token: str) -> str:
         lead = ""
+        if token.startswith("%"):
+            lead = _ENCODED.match(token)[0]  # type: ignore[index]  # it matches nothing too
+            token = token[len(lead) :]
         if token.startswith("\\"):
-            token, lead = self._unescaped(token)
+            token, escape = self._unescaped(token)
+            lead += escape
         if ":" in token:
             return lead + self._colons(token)
         return lead + _PARTS.sub(self._part, self.book.with_phrases(token))
@@ -112,15 +132,21 @@ class Scanner:
 
     def _part(self, match: re.Match[str]) -> str:
         if word := match["word"]:
-            if self.hexed and _HEX8.fullmatch(word):
-                return self._hex(word)
-            return self.book.word(word)
+            found = _HEX.fullmatch(word) if self.known else None
+            return self._hex(found) if found else self.book.word(word)
         if quad := match["quad"]:
             return self._quad(match, quad)
+        if row := match["row"]:
+            return self._row(row)
         if identity := match["uuid"]:
             return self._shaped(identity)
         if mac := match["mac"]:
-            return self._mac(mac, "-")
+            return self._mac(mac, "-" if "-" in mac else ".")
+        if nibbles := match["nibbles"]:
+            packed = bytes.fromhex(nibbles.replace(".", "")[::-1])
+            return ".".join(reversed(self.raw(packed).hex())) + "."
+        if dashed := match["dashed"]:
+            return self._dashed(dashed)
         identity = match["id"]
         known = identity in vocabulary() or not re.search("[0-9]", identity)
         image = self.book.word(identity)
@@ -141,14 +167,40 @@ class Scanner:
         numbers = quad.split(separator)
         longer = re.search(rf"(?:^|[^0-9A-Za-z])[0-9]+{re.escape(separator)}$", before)
         version = separator == "." and re.search("(?:^|[^A-Za-z0-9])[vV]$", before)
-        if longer or version or any(int(one) > 255 or (len(one) > 1 and one[0] == "0") for one in numbers):
+        padded = any(len(one) > 1 and one[0] == "0" for one in numbers)
+        packed = _packed4(numbers)
+        if packed is None or ((longer or version or padded) and packed not in self.known):
             return self._words(match[0])
+        if padded:
+            width = min(map(len, numbers))
+            image = ".".join(one.rjust(width, "0") for one in self.address(_printed(packed)).split("."))
+            return image.replace(".", separator) + match[0][match.end("quad") - match.start() :]
         if match["arpa"]:
             return ".".join(reversed(self.address(".".join(reversed(numbers))).split("."))) + match["arpa"]
         length = match["len"]
         ends = length is not None and separator == "."
         image = self.address(".".join(numbers), int(length) if ends and int(length) <= 32 else -1)
         return image.replace(".", separator) + (f"/{length}" if length is not None else "")
+
+    def _row(self, row: str) -> str:
+        """More than four numbers: the address and port of tcpdump, an object id that ends in an address, or no address at all."""
+        numbers = row.split(".")
+        at = 0
+        while at + 4 <= len(numbers):
+            packed = _packed4(numbers[at : at + 4])
+            if packed in self.known:
+                numbers[at : at + 4] = self.address(_printed(packed)).split(".")
+                at += 3
+            at += 1
+        return ".".join(numbers)
+
+    def _dashed(self, text: str) -> str:
+        """An IPv6 address as the label of a host name, if it is one that is known."""
+        try:
+            packed = _packed(text.replace("-", ":"))
+        except ValueError:
+            return self._words(text)
+        return _printed(self.raw(packed)).replace(":", "-") if packed in self.known else self._words(text)
 
     def _words(self, text: str) -> str:
         return WORD.sub(lambda word: self.book.word(word[0]), text)
@@ -169,13 +221,15 @@ class Scanner:
         """The image of a packed address, remembered."""
         return _packed(self.address(_printed(packed)))
 
-    def _hex(self, word: str) -> str:
-        packed = bytes.fromhex(word)
-        for order in (1, -1):
-            if packed[::order] in self.hexed:
-                image = self.raw(packed[::order])[::order].hex()
-                return image.upper() if word.upper() == word else image
-        return self.book.word(word)
+    def _hex(self, match: re.Match[str]) -> str:
+        digits, mark = match["digits"], match["mark"] or ""
+        if len(digits) % 2 == 0 or mark:
+            packed = bytes.fromhex(digits.rjust(8, "0"))
+            for turn in (bytes, flipped):
+                if turn(packed) in self.known:
+                    image = turn(self.raw(turn(packed))).hex()
+                    return mark + (image.upper() if digits.upper() == digits else image)
+        return self.book.word(match[0])
 
     def _colons(self, token: str) -> str:
         bare, slash, length = token.partition("/")
@@ -201,7 +255,8 @@ class Scanner:
             image = self.addresses.mac(packed[:6]) + self.addresses.mac(packed[6:12]) + packed[12:]
         else:
             image = self.addresses.mac(packed)
-        shown = separator.join(f"{byte:02X}" if text.upper() == text else f"{byte:02x}" for byte in image)
+        shown = image.hex(separator, -2 if separator == "." else 1)
+        shown = shown.upper() if text.upper() == text else shown
         if image != packed:
             self.seen[text] = shown
         return shown
@@ -210,7 +265,7 @@ class Scanner:
 def plain(text: str) -> str:
     """Text in which words are words and addresses whole, line by line as before.
 
-    Terminal colours are taken off, letters that JSON need not escape stand in the clear, and an entry that the closing
+    Terminal colours are taken off, letters that JSON or a URL need not escape stand in the clear, and an entry that the closing
     count of conntrack (standard error) was printed into is put together again, the count behind it.
     """
     if "flow entries have been shown." in text:
@@ -219,6 +274,8 @@ def plain(text: str) -> str:
         text = _ESCAPES.sub("", text)
     if "\\u00" in text:
         text = _LETTERS.sub(_unquoted, text)
+    if "%" in text:
+        text = _IN_URL.sub(_unquoted, text)
     return text
 
 
@@ -231,13 +288,19 @@ def _uniform(digits: str) -> bool:
     return len(set(digits)) == 1
 
 
-def _packed(text: str) -> bytes:
-    import ipaddress
+def flipped(packed: bytes) -> bytes:
+    """Words of four bytes in the other byte order."""
+    return b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
 
+
+def _packed4(numbers: Sequence[str]) -> bytes | None:
+    values = [int(one) for one in numbers]
+    return bytes(values) if max(values) < 256 else None
+
+
+def _packed(text: str) -> bytes:
     return ipaddress.ip_address(text).packed
 
 
 def _printed(packed: bytes) -> str:
-    import ipaddress
-
     return str(ipaddress.ip_address(packed))

@@ -15,17 +15,20 @@ from dataclasses import dataclass
 
 from analyzer.bundle import open_bundle
 from analyzer.redact.book import GLUED, NUMBERED, Book
-from analyzer.redact.scanner import Scanner, plain
+from analyzer.redact.scanner import Scanner, flipped, plain
 from analyzer.redact.text import Binary, Chunks, unpacked
 from analyzer.redact.vocabulary import vocabulary
 
 _WORDS = re.compile(r"[A-Za-z0-9]+")
-_QUADS = re.compile(r"[0-9]{1,3}(?:([._-])[0-9]{1,3})(?:\1[0-9]{1,3}){2,}")
+_QUADS = re.compile(r"[0-9]{1,3}(?:([._-])[0-9]{1,3})(?:\1[0-9]{1,5}){2,}")
 _SIXES = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}")
-_MACS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
-_HEX8 = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?![0-9A-Za-z])")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{12,}={0,2}")
+_MACS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?:0[xX])?([0-9A-Fa-f]{7,8}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
+_ARPA6 = re.compile(r"((?:[0-9A-Fa-f]\.){32})ip6\.arpa")
+_DASHES = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Fa-f]{1,4}(?:-[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z-])")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}")
 _UUIDS = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_GROUPS = re.compile(f"{_UUIDS.pattern}|{_MACS.pattern}|{_SIXES.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ class Verifier:
             if len(word) >= GLUED:
                 self._starts.setdefault(word[:GLUED], []).append(word)
         self._scanner = scanner
-        self._macs = {one.lower().replace("-", ":") for one in scanner.seen if _MACS.fullmatch(one)}
-        self._mac_images = {image.lower().replace("-", ":") for image in scanner.seen.values()}
-        self._hexed = {one[::order].hex() for one in scanner.hexed - scanner.images for order in (1, -1)}
-        self._hexed -= {one[::order].hex() for one in scanner.images if len(one) == 4 for order in (1, -1)}
-        self._judged: dict[str, str] = {}
+        self._macs = {_digits(one) for one in scanner.seen if _MACS.fullmatch(one)}
+        self._mac_images = {_digits(image) for image in scanner.seen.values()}
+        self._known = scanner.known - scanner.images
+        self._hexed = {form.hex() for one in self._known for form in (one, flipped(one))}
+        self._hexed -= {form.hex() for one in scanner.images for form in (one, flipped(one))}
 
     def text(self, text: str) -> Iterator[tuple[str, str]]:
         """Kind and value of what survives in a text."""
@@ -69,7 +72,7 @@ class Verifier:
                 yield from (("base64", value) for _, value in self._flat(decoded))
 
     def _flat(self, text: str) -> Iterator[tuple[str, str]]:
-        for word in set(_WORDS.findall(text)):
+        for word in set(_WORDS.findall(_GROUPS.sub(self._without_image, text))):
             if kind := self._word(word):
                 yield kind, word
         if self._phrases:
@@ -95,12 +98,36 @@ class Verifier:
                 continue
             if packed not in self._scanner.images and not self._before_port(six):
                 yield "address", six
-        for mac in {one.lower().replace("-", ":") for one in _MACS.findall(text)}:
-            if mac in self._macs and mac not in self._mac_images:
+        yield from (("address", six) for six in self._labels(text))
+        for mac in set(_MACS.findall(text)):
+            if _digits(mac) in self._macs and _digits(mac) not in self._mac_images:
                 yield "mac", mac
-        for word in {one.lower() for one in _HEX8.findall(text)}:
-            if word in self._hexed and word not in self._images:
+        for word in {one.lower() for one in _HEX.findall(text)}:
+            if word.rjust(8, "0") in self._hexed and word not in self._images:
                 yield "hexadecimal address", word
+
+    def _without_image(self, match: re.Match[str]) -> str:
+        """A made MAC, IPv6 address or UID may hold a group like `db` that is somebody's name too."""
+        found = match[0]
+        if _digits(found) in self._mac_images or found in self._images:
+            return " "
+        try:
+            return " " if ipaddress.ip_address(found).packed in self._scanner.images else found
+        except ValueError:
+            return found
+
+    def _labels(self, text: str) -> Iterator[str]:
+        """IPv6 addresses as labels of host names: reversed, or with dashes."""
+        for nibbles in set(_ARPA6.findall(text)):
+            if bytes.fromhex(nibbles.replace(".", "")[::-1]) not in self._scanner.images:
+                yield nibbles
+        for dashes in set(_DASHES.findall(text)):
+            try:
+                packed = ipaddress.ip_address(dashes.replace("-", ":")).packed
+            except ValueError:
+                continue
+            if packed in self._known:
+                yield dashes
 
     def _word(self, word: str) -> str:
         lower = word.lower()
@@ -126,12 +153,16 @@ class Verifier:
             return False
 
     def _is_fine(self, numbers: list[str], before: str) -> bool:
-        """An address is fine when the mapping produced it. Longer rows of numbers, versions and masks are none."""
-        if len(numbers) != 4 or any(int(one) > 255 or (len(one) > 1 and one[0] == "0") for one in numbers):
-            return True
-        if re.search(r"(?:^|[^A-Za-z0-9])[vV]$", before):
-            return True
-        return bytes(map(int, numbers)) in self._scanner.images
+        """An address is fine when the mapping produced it. Longer rows of numbers and versions are fine unless one is in them."""
+        rows = [bytes(values) for at in range(len(numbers) - 3) if max(values := [*map(int, numbers[at : at + 4])]) < 256]
+        odd = len(numbers) != 4 or any(len(one) > 1 and one[0] == "0" for one in numbers)
+        if odd or re.search(r"(?:^|[^A-Za-z0-9])[vV]$", before):
+            return self._known.isdisjoint(rows)
+        return not rows or rows[0] in self._scanner.images
+
+
+def _digits(mac: str) -> str:
+    return re.sub("[:.-]", "", mac).lower()
 
 
 def _by_first(phrases: Iterable[str]) -> dict[str, list[str]]:
