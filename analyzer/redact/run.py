@@ -124,7 +124,7 @@ def redact(source: str | os.PathLike[str], out: Path, mapping: Mapping, *, node:
             raise Leak(str(out), survivors)
         output.finish(packed)
         found = redactor.full_mapping()
-        same = {one for one in found.addresses if one in found.addresses.values()}
+        same = set(found.addresses) & set(found.addresses.values())
         return Redacted(
             members, output.bytes, len(redactor.book.replaced), len(redactor.scanner.seen),
             tuple(sorted(redactor.book.kept)), tuple(dropped), tuple(sorted(same)), found,
