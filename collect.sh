@@ -57,7 +57,7 @@ USAGE
     exit 2
 }
 
-say() { echo "collect.sh: $*" >&2; }
+say() { printf 'collect.sh: %s\n' "$*" >&2; }
 
 die() {
     say "$1"
@@ -189,7 +189,8 @@ capture() {
         limited "$limit" "$@" >"$target" 2>"$WORK/stderr"
         code=$?
         case $code in 124 | 137 | 143) cut=true ;; esac
-        if [ "$code" -ne 0 ] && [ "$(($(wc -c <"$target")))" -ge "$((BLOCKS * 512))" ]; then
+        # Whatever it says of itself: part of a pipe may have been ended, and the rest be content.
+        if [ "$(($(wc -c <"$target")))" -ge "$((BLOCKS * 512))" ]; then
             truncated=true
             sed '$d' "$target" >"$WORK/whole" && mv "$WORK/whole" "$target"
         fi
@@ -272,10 +273,11 @@ if command -v curl >/dev/null 2>&1; then curl -sS -f --max-time 10 "$0"; else wg
 KUBE_PROXY_VERSION="($FETCH) | grep '^kubernetes_build_info'"
 # shellcheck disable=SC2016
 KUBE_PROXY_ARGS='tr "\000" "\n" <"$0/cmdline"'
-# New versions of conntrack list both families on their own.
-CONNTRACK='conntrack -L -o extended | awk "{ print } /^ipv6/ { six = 1 } END { exit !six }" || {
-    conntrack -L -f ipv6 -o extended
-}'
+# Each family is named, because only new versions of conntrack list both on their own. Both must succeed.
+# shellcheck disable=SC2016
+CONNTRACK='conntrack -L -f ipv4 -o extended
+four=$?
+conntrack -L -f ipv6 -o extended && exit "$four"'
 # shellcheck disable=SC2016
 TOOL_VERSIONS='for tool in "ip -V" "ss -V" "iptables -V" "nft -v" "ipvsadm -v" "ipset -v" "conntrack -V" "kubelet --version"; do
     set -- $tool
@@ -432,12 +434,12 @@ netfilter_part() {
 # ---- the cluster -------------------------------------------------------------
 
 # kubectl prints one value per line, so the indentation tells where a list ends. What goes: values of environment
-# variables, copies of whole objects that `kubectl apply` leaves in an annotation, managedFields, and, outside kube-system,
+# variables and of the headers that probes send (which may hold a token), copies of whole objects that `kubectl apply` leaves in an annotation, managedFields, and, outside kube-system,
 # command lines of containers. Output of another shape is refused (exit code 3) rather than let through.
 without_values() {
     awk '
         function out(line) { if (held) print last; last = line; held = 1 }
-        /(^|[^\\])"(env|managedFields|args|command)": *\[ *[^] ]/ || /(^|[^\\])"env": *\[.*\{/ { bad = 1; exit }
+        /(^|[^\\])"(env|httpHeaders|managedFields|args|command)": *\[ *[^] ]/ || /(^|[^\\])"env": *\[.*\{/ { bad = 1; exit }
         skip {
             if ($0 == indent "]" || $0 == indent "],") {
                 skip = 0
@@ -457,15 +459,18 @@ without_values() {
         }
         inside && ($0 == env_indent "]" || $0 == env_indent "],") { inside = 0 }
         inside && /^ *"value": / { sub(/"value": .*[^,]/, "\"value\": \"redacted\"") }
-        /^ *"env": \[$/ { inside = 1; env_indent = $0; sub(/"env": \[$/, "", env_indent) }
+        /^ *"(env|httpHeaders)": \[$/ { inside = 1; env_indent = $0; sub(/"(env|httpHeaders)": \[$/, "", env_indent) }
         /^ *"kubectl\.kubernetes\.io\/last-applied-configuration": / { sub(/: ".*"/, ": \"redacted\"") }
         { out($0) }
         END { if (bad) exit 3; if (held) print last }'
 }
 
-# A Terway configuration of a self-managed cluster can hold the access key of the cloud account.
+# A Terway configuration of a self-managed cluster can hold the access key of the cloud account, and the kubeconfig beside
+# that of kube-proxy a token or key.
 without_access_keys() {
-    sed 's/\(access_[a-z_]*\\*"[[:space:]]*:[[:space:]]*\\*"\)[^"\\]*/\1redacted/g' | without_values
+    sed -e 's/\(access_[a-z_]*\\*"[[:space:]]*:[[:space:]]*\\*"\)[^"\\]*/\1redacted/g' \
+        -e 's/\(\\n *token: *\)[^"\\ ][^"\\]*/\1redacted/g' -e 's/\(\\n *password: *\)[^"\\ ][^"\\]*/\1redacted/g' \
+        -e 's/\(\\n *client-key-data: *\)[^"\\ ][^"\\]*/\1redacted/g' | without_values
 }
 
 objects() {
@@ -554,7 +559,9 @@ list_nodes() {
                     else if (name in known) address = known[name]
                     # An address or a host name only: the node says its name itself.
                     else { address = name; if (listed_any()) name = name_of(address); else name = "-" }
-                    print name, (address == "" ? name : address)
+                    line = name " " (address == "" ? name : address)
+                    if (!(line in said)) print line
+                    said[line] = 1
                 }
                 function listed_any(n) { for (n in known) return 1; return 0 }
                 function name_of(value, n) { for (n in known) if (known[n] == value) return n; return "-" }' >"$WORK/nodes"
@@ -575,7 +582,8 @@ list_nodes() {
 
 # visit NAME ADDRESS: run the node part there; the archive becomes part.tar.gz, what went wrong `why`. A shell of its own.
 visit() {
-    trap - EXIT
+    # Whatever ends this shell: nobody waits for an answer that does not come.
+    trap ': >"$WORK/done"' EXIT
     trap 'stop; exit 143' HUP INT TERM
     set -- "$1" "$2" -b "$BUDGET" -s "$MIB"
     if [ "$1" != - ]; then set -- "$@" -n "$1"; fi
@@ -590,7 +598,6 @@ visit() {
         124 | 137) echo "no answer within $((BUDGET + 60)) seconds" >>"$WORK/why" ;;
         *) [ -s "$WORK/why" ] || echo "exit code $code" >"$WORK/why" ;;
     esac
-    : >"$WORK/done"
 }
 
 visit_by_ssh() {
@@ -726,7 +733,7 @@ all_part() {
             why=$WHY
         fi
         [ "$name" != - ] || name=$PART_NODE
-        visited "$name" "$address" "$(cat "$job/sent" 2>/dev/null)" "$(cat "$job/received")" "$why"
+        visited "$name" "$address" "$(cat "$job/sent" 2>/dev/null)" "$(cat "$job/received" 2>/dev/null)" "$why"
     done
     if [ -f "$WORK/unreached" ]; then
         while IFS='|' read -r name address why; do visited "$name" "${address%% *}" '' '' "$why"; done <"$WORK/unreached"
@@ -738,7 +745,8 @@ visited() {
     reached=true
     [ -z "$5" ] || reached=false
     printf '{"node": "%s", "address": "%s", "via": "%s", "reached": %s, "sent": "%s", "received": "%s", "reason": "%s"}\n' \
-        "$1" "$2" "$VIA" "$reached" "$3" "$4" "$(printf '%s' "$5" | json_text)" >>"$WORK/visited"
+        "$(printf '%s' "$1" | json_text)" "$(printf '%s' "$2" | json_text)" "$VIA" "$reached" "$3" "$4" \
+        "$(printf '%s' "$5" | json_text)" >>"$WORK/visited"
 }
 
 # ---- parts and the manifest --------------------------------------------------
@@ -777,6 +785,13 @@ add_part() {
         cp -R "$folder/nodes/$PART_NODE" "$ROOT/nodes/"
         grep "^{\"node\": \"$PART_NODE\", \"argv\": " "$WORK/lines" >>"$WORK/commands"
     else
+        for area in "$folder/nodes"/*/ "$folder/cluster/"; do
+            area=${area%/} area=${area#"$folder/"}
+            if [ -d "$folder/$area" ] && [ -e "$ROOT/$area" ]; then
+                WHY="holds $(printf '%s' "$area" | tr -c 'A-Za-z0-9._/-' '?'), as an archive before it does; the two are of different times"
+                return 1
+            fi
+        done
         grep '^{"node": "[^"]*", "argv": ' "$WORK/lines" >>"$WORK/commands"
         grep '^{"node": "[^"]*", "address": ' "$WORK/lines" >>"$WORK/visited"
         sed -n 's/^ "nodes_expected": \[\(..*\)\],$/\1/p' "$folder/manifest.json" | tr ',' '\n' |
@@ -848,7 +863,7 @@ summary() {
     else
         : >"$WORK/away"
     fi
-    sed -n 's/^{"node": "\([^"]*\)", "argv": .*, "file": "\([^"]*\)", "present": \([a-z]*\), "started": .*, "exit_code": \([0-9a-z]*\), "seconds": [0-9]*, "timed_out": \([a-z]*\), "truncated": \([a-z]*\), "complete": \([a-z]*\), .*"skipped": "\([^"]*\)", "stderr_tail": "\(.*\)"}$/\1|\2|\3|\4|\5|\6|\8|\9|\7/p' \
+    sed -n 's/^{"node": "\([^"]*\)", "argv": .*, "file": "\([^"]*\)", "present": \([a-z]*\), "started": .*, "exit_code": \([0-9a-z]*\), "seconds": [0-9]*, "timed_out": \([a-z]*\), "truncated": \([a-z]*\), "complete": \([a-z]*\), .*"skipped": "\([^"]*\)", "stderr_tail": "\(.*\)"}$/\1|\2|\3|\4|\5|\6|\7|\8|\9/p' \
         "$WORK/commands" | awk -F '|' '
         BEGIN {
             cost["ipvsadm-Ln.txt"] = "virtual servers are computed from the objects, not read from the kernel"
@@ -874,14 +889,14 @@ summary() {
             what = ""
             if ($5 == "true") what = "ended by the time limit"
             else if ($6 == "true") what = "cut at the size limit"
-            else if ($7 != "") what = $7
+            else if ($8 != "") what = $8
             else if ($3 == "false") {
-                n = split($8, part, /\\n/)
+                n = split($9, part, /\\n/)
                 # ipvsadm has the reason in the line before.
                 what = part[part[n] ~ /^Are you sure/ && n > 1 ? n - 1 : n]
                 gsub(/\\/, "", what)
             }
-            if (what == "" && ($9 == "true" || $4 == "0")) next
+            if (what == "" && ($7 == "true" || $4 == "0")) next
             if (what == "") what = "exit code " $4
             key = base ": " substr(what, 1, 160)
             count[key]++
@@ -905,6 +920,7 @@ summary() {
 
 on_exit() {
     delete_pods
+    if [ -n "$UNFINISHED" ]; then rm -f "$UNFINISHED"; fi
     rm -rf "$WORK"
 }
 
@@ -926,7 +942,7 @@ size_limit() {
 
 options() {
     OUT=. NODE='' LIMIT='' REGION='' CLUSTER='' MIB=512 BUDGET=240 PARALLEL=10 CONTEXT='' NODES='' VIA='' SSH_USER=''
-    IMAGE=busybox POD_NAMESPACE=kube-system ONLY_SERVICES=no CLB=no REDACT=no OPTIONS_GIVEN='' JOBS='' PODS_MAY_BE_LEFT=''
+    IMAGE=busybox POD_NAMESPACE=kube-system ONLY_SERVICES=no CLB=no REDACT=no OPTIONS_GIVEN='' JOBS='' PODS_MAY_BE_LEFT='' UNFINISHED=''
     while [ $# -gt 0 ]; do
         case $1 in
             -o | -n | -t | -r | -s | -b | -j | --context | --ssh | --ssh-option | --image | --pod-namespace | --nodes)
@@ -999,7 +1015,7 @@ destination() {
         *.tar.gz | *.tgz) RESULT=$OUT ;;
         *) RESULT=$OUT/${ROOT##*/}.tar.gz ;;
     esac
-    case $RESULT in */*) mkdir -p "${RESULT%/*}" || die "${RESULT%/*}: cannot be made" ;; esac
+    case $RESULT in ?*/*) mkdir -p "${RESULT%/*}" || die "${RESULT%/*}: cannot be made" ;; esac
 }
 
 main() {
@@ -1061,12 +1077,22 @@ main() {
         return
     fi
     if [ "$REDACT" = yes ]; then
-        tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c >"$WORK/plain.tar.gz" || die "$WORK: full"
+        pack "$WORK/plain.tar.gz"
         ipvscope redact "$WORK/plain.tar.gz" -o "$RESULT" >&2 || die "ipvscope redact failed; nothing was written"
     else
-        tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c >"$RESULT" || die "$RESULT: cannot be written"
+        UNFINISHED=$RESULT.part
+        pack "$UNFINISHED"
+        mv -f "$UNFINISHED" "$RESULT" || die "$RESULT: cannot be written"
+        UNFINISHED=
     fi
-    echo "$RESULT"
+    printf '%s\n' "$RESULT"
+}
+
+# pack FILE: the bundle as an archive. A pipe would hide it when tar fails.
+pack() {
+    tar -C "$WORK" -cf "$WORK/whole.tar" "${ROOT##*/}" || die "$WORK: full"
+    gzip -c <"$WORK/whole.tar" >"$1" || die "$1: cannot be written"
+    rm -f "$WORK/whole.tar"
 }
 
 # Called on the last line, so that `sh -s < collect.sh` has read everything before anything runs.

@@ -261,6 +261,26 @@ def test_what_a_command_prints_is_limited(collect: Run, commands: Path, tmp_path
     assert entry(manifest, "iptables-save.txt")["complete"] is True
 
 
+@pytest.mark.parametrize("four", ["kill -XFSZ $$", "exit 1"])
+def test_connections_of_which_a_family_failed_are_not_complete(
+    collect: Run, commands: Path, tmp_path: Path, four: str
+) -> None:
+    entry_line = "ipv4     2 tcp      6 115 TIME_WAIT src=192.0.2.1 dst=192.0.2.2 sport=1 dport=80"
+    stand_in(commands, "conntrack", f'case "$*" in *ipv6*) exit 0 ;; esac\necho "{entry_line}"\n{four}')
+    _, manifest = written(collect("node", "-n", "a"), tmp_path)
+    cut = entry(manifest, "conntrack-L-extended.txt")
+    assert (cut["present"], cut["complete"]) == (True, False)
+
+
+def test_what_reaches_the_size_limit_is_cut_whatever_the_command_says(
+    collect: Run, commands: Path, tmp_path: Path
+) -> None:
+    stand_in(commands, "ipset", f"sh -c 'while :; do echo {'x' * 99}; done'; exit 0")
+    _, manifest = written(collect("node", "-n", "a", "-s", "1"), tmp_path)
+    cut = entry(manifest, "ipset-save.txt")
+    assert (cut["exit_code"], cut["truncated"], cut["complete"]) == (0, True, False)
+
+
 def test_a_node_has_a_time_of_its_own(collect: Run, commands: Path, tmp_path: Path) -> None:
     stand_in(commands, "ipvsadm", "exec sleep 50")
     run = collect("node", "-n", "a", "-b", "2")
@@ -397,6 +417,24 @@ def test_the_cluster_part_keeps_secrets_out(collect: Run, tmp_path: Path) -> Non
     assert "cluster/events.json" not in files
 
 
+def test_headers_of_probes_and_credentials_of_a_kubeconfig_are_kept_out(
+    collect: Run, commands: Path, tmp_path: Path
+) -> None:
+    probe = {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": "Bearer SECRET-1"}], "path": "/"}}
+    pods = json.dumps({"items": [{"spec": {"containers": [{"livenessProbe": probe}]}}]}, indent=4)
+    config = "users:\n- user:\n    token: SECRET-2\n    client-key-data: SECRET-3\n    tokenFile: /kept\n"
+    (tmp_path / "pods").write_text(pods)
+    (tmp_path / "map").write_text(json.dumps({"data": {"kubeconfig.conf": config}}, indent=4))
+    stand_in(
+        commands, "kubectl",
+        f'case "$*" in "get pods"*) cat {tmp_path}/pods ;; *configmap*) cat {tmp_path}/map ;; *) echo "{{}}" ;; esac',
+    )  # fmt: skip
+    files, _ = written(collect("cluster"), tmp_path)
+    assert b"SECRET" not in b"".join(files.values())
+    assert json.loads(files["cluster/pods.json"])["items"][0]["spec"]["containers"][0]["livenessProbe"]["httpGet"]["path"] == "/"
+    assert "tokenFile: /kept" in json.loads(files["cluster/configmap-kube-proxy.json"])["data"]["kubeconfig.conf"]
+
+
 def test_a_load_balancer_is_described_with_its_server_groups(collect: Run, tmp_path: Path) -> None:
     files, _ = written(collect("cloud-aliyun", "-r", "cn-demo", "lb-1"), tmp_path)
 
@@ -483,6 +521,31 @@ def test_a_folder_that_cannot_be_made_is_exit_code_one(collect: Run, tmp_path: P
     assert b"file/below" in run.stderr
 
 
+def test_merge_mixes_no_two_captures_of_a_node(collect: Run, tmp_path: Path) -> None:
+    one, two = (collect("node", "-n", "node-a", "-o", name).stdout.decode().strip() for name in ("one.tgz", "two.tgz"))
+    done = collect("merge", one, two)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"two.tgz: holds nodes/node-a, as an archive before it does" in done.stderr
+
+
+def test_an_archive_is_whole_or_not_there(collect: Run, commands: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.tgz").write_bytes(b"of an earlier run")
+    stand_in(commands, "gzip", "head -c 100; exit 1")
+    (commands / "head").symlink_to(shutil.which("head") or "")
+    done = collect("node", "-n", "a", "-o", "out.tgz")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert (tmp_path / "out.tgz").read_bytes() == b"of an earlier run"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_archive_that_tar_gave_up_is_not_written(collect: Run, commands: Path, tmp_path: Path) -> None:
+    real = shutil.which("tar")
+    stand_in(commands, "tar", f'{real} "$@"; exit 2')
+    done = collect("node", "-n", "a", "-o", "out.tgz")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert not list(tmp_path.glob("out.tgz*"))
+
+
 def test_nothing_is_left_behind(collect: Run, tmp_path: Path) -> None:
     collect("node", "-n", "a", "-o", "out")
     assert not list(tmp_path.glob("ipvscope.*"))
@@ -493,6 +556,14 @@ def visited(collect: Run, commands: Path, tmp_path: Path, answer: str) -> tuple[
     """`all` over one node called node-a, whose ssh answers with what the shell text prints."""
     stand_in(commands, "ssh", answer)
     return written(collect("all", "--ssh", "root@", "--nodes", "node-a=192.0.2.1", "-o", "all"), tmp_path)
+
+
+def test_a_node_named_twice_is_visited_once(collect: Run, tmp_path: Path, commands: Path) -> None:
+    part = tmp_path / collect("node", "-n", "node-a").stdout.decode().strip()
+    stand_in(commands, "ssh", f"cat >/dev/null; cat {part}")
+    run = collect("all", "--ssh", "root@", "--nodes", "node-a=192.0.2.1,node-a=192.0.2.1", "-o", "all")
+    _, manifest = written(run, tmp_path)
+    assert [(node["node"], node["reached"]) for node in manifest["nodes"]] == [("node-a", True)]
 
 
 def test_a_node_speaks_for_itself_only(collect: Run, tmp_path: Path, commands: Path) -> None:

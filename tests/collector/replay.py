@@ -19,7 +19,7 @@ PRINTS = {
     "ip addr": "ip-addr.txt", "ip -d link": "ip-d-link.txt", "ip route show table all": "ip-route-all.txt",
     "ip rule": "ip-rule.txt", "ip neigh": "ip-neigh.txt", "ip -j addr": "ip-j-addr.json",
     "ipset save": "ipset-save.txt", "iptables-save -c": "iptables-save.txt", "ss -lntupe": "ss-lntup.txt",
-    "conntrack -L -o extended": "conntrack-L-extended.txt",
+    "conntrack -L -f ipv4 -o extended": "conntrack-L-extended.txt",
 }  # fmt: skip
 
 
