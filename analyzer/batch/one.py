@@ -21,7 +21,7 @@ from analyzer.batch.model import COSTS, RECORDS, Cost, Done, Record, Task, faile
 from analyzer.batch.slot import Slots
 from analyzer.batch.store import REPORT_KIND, Store, place, store_of
 from analyzer.batch.warm import Answer
-from analyzer.errors import IpvscopeError
+from analyzer.errors import IpvscopeError, MissingExtra
 from analyzer.limits import Limits
 from analyzer.report.plain import clean, cut
 
@@ -44,7 +44,10 @@ def analyse_one(task: Task) -> Done:
     store = store_of(task.store)
     name = _name(ticket.source)
     context = digest.context_key(name, ticket.symptom, task.options)
-    same = _identity(ticket.source)
+    try:
+        same = _identity(ticket.source)
+    except IpvscopeError as error:
+        return _failed(task, error)
     seen = digest.seen_name(ticket.source, same, context) if same else ""
     if seen and not task.fresh and (found := _known(store, (store.get(seen) or b"").decode(), task)):
         return found
@@ -53,13 +56,19 @@ def analyse_one(task: Task) -> Done:
             path = _local(ticket.source, name, work)
             key = digest.result_key(digest.content_digest(path), context)
         except IpvscopeError as error:
-            return failed(task.position, cut(clean(error.what), 500))
+            return _failed(task, error)
         done = None if task.fresh else _known(store, key, task)
         if done is None:
             done = _analysed(task, store, key, path, work)
     if seen and done.key:
         store.put(seen, done.key.encode())
     return done
+
+
+def _failed(task: Task, error: IpvscopeError) -> Done:
+    """A source that cannot be opened: its row says why, the others go on."""
+    told = f"{error.what}; {error.hint}" if isinstance(error, MissingExtra) else error.what
+    return failed(task.position, cut(clean(told), 500))
 
 
 def _name(source: str) -> str:

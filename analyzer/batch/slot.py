@@ -72,6 +72,9 @@ class Slot:
                 [sys.executable, "-P", "-m", "analyzer.batch.warm"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, **_ONE_THREAD},
             )  # fmt: skip
+            if self._closed:  # meanwhile, when there was no process to end
+                self._end()
+                raise Closed
         return self._process
 
     def _end(self) -> None:

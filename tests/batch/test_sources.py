@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.batch.model import Options, Task, Ticket
+from analyzer.batch.one import analyse_one
 from analyzer.batch.sources import tickets_of
 from analyzer.batch.tickets import read_tickets
 from analyzer.batch.urls import file_system, is_url, shown
 from analyzer.errors import BundleError, IpvscopeError, UsageError
+from analyzer.limits import DEFAULT
 from tests.batch.queue import fill
 
 
@@ -69,6 +73,19 @@ def test_urls_that_are_not_opened(url: str) -> None:
         tickets_of([url])
     with pytest.raises(UsageError):
         file_system(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"), [("gs://b/x.tgz", "a library for gs:// is not installed"), ("s3://b/x::file:///x", "not a URL")]
+)
+def test_a_source_that_cannot_be_opened_is_a_row_and_not_the_end(
+    url: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    done = analyse_one(Task(1, Ticket("t", url, url), Options(), DEFAULT, str(tmp_path)))
+    assert done.record.status == "failed"
+    assert why in done.record.error
+    assert not list(tmp_path.iterdir())
 
 
 def test_https_is_not_listed_unless_asked() -> None:
