@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from analyzer.cli import out as printed
 from analyzer.errors import UsageError
 from analyzer.limits import parse_limits
+
+if TYPE_CHECKING:
+    from analyzer.batch.run import Outcome
+
+STATUSES = ("ok", "incomplete", "failed")
 
 
 def run(
@@ -28,6 +35,7 @@ def run(
     workbook: bool,
     https_listing: bool,
     quiet: bool,
+    as_json: bool = False,
 ) -> int:
     """Analyse the queue, write its files, print what came of it; give the exit code."""
     from analyzer.batch.model import Options
@@ -57,14 +65,24 @@ def run(
     )
     tickets = tickets_of(named, web=https_listing)
     outcome = run_batch(tickets, plan, messages, progress(len(tickets), messages, quiet=quiet))
-    counts = outcome.statuses
-    print(
-        messages.text(
-            "batch.summary", n=len(outcome.entries), ok=counts["ok"], incomplete=counts["incomplete"], failed=counts["failed"],
-            reused=outcome.reused,
-        )
-    )  # fmt: skip
-    for path in outcome.written:
-        print(path)
+    code = outcome.exit_code(fail_on)
+    if as_json:
+        printed.document(summary(outcome, out, code))
+    else:
+        counts = {name: outcome.statuses[name] for name in STATUSES}
+        told = messages.text("batch.summary", n=len(outcome.entries), **counts, reused=outcome.reused)
+        printed.say("\n".join((told, *outcome.written)))
     sys.stdout.flush()
-    return outcome.exit_code(fail_on)
+    return code
+
+
+def summary(outcome: Outcome, output: str, exit_code: int) -> dict[str, Any]:
+    """``ipvscope-queue/1``: the counts, the files, and the rows of tickets.csv."""
+    from analyzer.batch.tables import LISTED, listed_rows
+
+    rows = [{name: row[name] for name in LISTED} for row in listed_rows(outcome.entries)]
+    counts = {name: outcome.statuses[name] for name in STATUSES}
+    return {
+        "schema": "ipvscope-queue/1", "output": output, **counts, "reused": outcome.reused, "tickets": rows,
+        "files": list(outcome.written), "exit_code": exit_code,
+    }  # fmt: skip

@@ -378,6 +378,8 @@ def redact(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="File with a secret; the same secret gives the same names.")] = None,
     node: NodeName = "",
+    limits: Limit = "",
+    json: Json = False,
     lang: Language = "",
 ) -> None:
     """Write the same bundle without addresses, names, ids, MACs, certificates and tokens of yours; the findings stay the same.
@@ -387,7 +389,7 @@ def redact(
     """
     from analyzer.cli.redact import run
 
-    raise typer.Exit(run(bundle, output, mapping, key, node, lang))
+    _limited(limits, bundle, partial(run, bundle, output, mapping, key, node, lang, as_json=json))
 
 
 @app.command()
@@ -453,6 +455,7 @@ def batch(
         bool, typer.Option("--https-listing", help="Read https:// pages of links as folders; trust the server.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: Json = False,
     node: NodeName = "",
     lang: Language = "en",
 ) -> None:
@@ -483,6 +486,7 @@ def batch(
             workbook=xlsx,
             https_listing=https_listing,
             quiet=quiet,
+            as_json=json,
         )  # fmt: skip
     )
 

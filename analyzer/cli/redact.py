@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from analyzer.cli import out
 from analyzer.errors import IpvscopeError, UsageError
+from analyzer.report.plain import clean_block
 
 if TYPE_CHECKING:
     from analyzer.redact import Mapping, Redacted
@@ -18,7 +21,16 @@ _SHOWN = 20
 _SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".tar")
 
 
-def run(bundle: Path, output: Path, mapping: Path | None, key: Path | None, node: str, lang: str) -> int:
+def run(
+    bundle: Path,
+    output: Path,
+    mapping: Path | None,
+    key: Path | None,
+    node: str,
+    lang: str,
+    *,
+    as_json: bool = False,
+) -> int:
     """Write the redacted bundle and the mapping beside it, print what was done."""
     from analyzer.cli.words import words
     from analyzer.redact import redact, write_mapping
@@ -26,10 +38,20 @@ def run(bundle: Path, output: Path, mapping: Path | None, key: Path | None, node
     messages = words(lang)
     path = mapping or beside(output)
     _outside(path, output)
-    done = redact(bundle, output, start(path, key), node=node)
-    write_mapping(path, done.mapping)
-    print("\n".join(lines(done, output, path, messages)))
+    done = redact(bundle, output, start(path, key), node=node, keep=partial(write_mapping, path))
+    if as_json:
+        out.document(summary(done, output, path))
+    else:
+        out.say("\n".join(lines(done, output, path, messages)))
     return 0
+
+
+def summary(done: Redacted, output: Path, mapping: Path) -> dict[str, Any]:
+    """``ipvscope-redact/1``: what was done. It holds names of the customer's, as what is printed does."""
+    return {
+        "schema": "ipvscope-redact/1", "output": str(output), "mapping": str(mapping), "members": done.members, "bytes": done.bytes,
+        "words": done.words, "addresses": done.addresses, "kept": list(done.kept), "same": list(done.same), "dropped": list(done.dropped),
+    }  # fmt: skip
 
 
 def beside(output: Path) -> Path:
@@ -130,8 +152,7 @@ def redacted(
     _outside(path, report)
     with tempfile.TemporaryDirectory(prefix="ipvscope-") as work:
         copy = Path(work) / "bundle"
-        done = redact(bundle, copy, start(path, key), node=node)
-        write_mapping(path, done.mapping)
+        done = redact(bundle, copy, start(path, key), node=node, keep=partial(write_mapping, path))
         redactor = Redactor(done.mapping)
-        print("\n".join(lines(done, copy, path, messages)), file=sys.stderr)
+        print(clean_block("\n".join(lines(done, copy, path, messages))), file=sys.stderr)
         yield copy, redactor.text(node) if node else "", [redactor.text(text) for text in texts]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,10 +29,11 @@ class Leak(IpvscopeError):
 
     exit_code = 3
 
-    def __init__(self, where: str, survivors: list[Survivor]) -> None:
+    @classmethod
+    def of(cls, where: str, survivors: list[Survivor]) -> Leak:
+        """With the places; made apart, because errors travel from the child process by their first argument."""
         shown = "\n  ".join(f"{one.file}: {one.kind} {one.value}".rstrip() for one in survivors)
-        super().__init__("original values survived, so the output was deleted", where=where, hint=shown)
-        self.survivors = survivors
+        return cls("original values survived, so the output was deleted", where=where, hint=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +97,17 @@ class Redactor:
         )
 
 
-def redact(source: str | os.PathLike[str], out: Path, mapping: Mapping, *, node: str = "") -> Redacted:
+def redact(
+    source: str | os.PathLike[str],
+    out: Path,
+    mapping: Mapping,
+    *,
+    node: str = "",
+    keep: Callable[[Mapping], None] | None = None,
+) -> Redacted:
     """Write the redacted bundle to `out` (a folder, or an archive by its suffix), after the scan found nothing.
+
+    `keep` is given the mapping before `out` is made: a bundle whose mapping could not be kept would never get its names back.
 
     Raises:
         BundleError: the bundle cannot be read.
@@ -121,9 +131,11 @@ def redact(source: str | os.PathLike[str], out: Path, mapping: Mapping, *, node:
         packed = output.pack()
         survivors = verify(packed, redactor.scanner)
         if survivors:
-            raise Leak(str(out), survivors)
-        output.finish(packed)
+            raise Leak.of(str(out), survivors)
         found = redactor.full_mapping()
+        if keep is not None:
+            keep(found)
+        output.finish(packed)
         same = set(found.addresses) & set(found.addresses.values())
         return Redacted(
             members, output.bytes, len(redactor.book.replaced), len(redactor.scanner.seen),

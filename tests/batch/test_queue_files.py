@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from html.parser import HTMLParser
@@ -157,6 +158,15 @@ def test_recurring_causes_show_customers_and_time(run: Run) -> None:
     line = next(part for part in causes.split("<tr>") if f"<code>{repeated}</code>" in part)
     assert "2025-09: 1" in line
     assert int(re.findall(r'class="number">([0-9]+)<', line)[0]) >= 2
+
+
+def test_the_summary_as_json(run: Run) -> None:
+    done = batch(run.tickets, "-o", run.out, "-r", "html", "-r", "json", "--json", "-q")
+    told = json.loads(done.stdout)
+    assert (told["schema"], told["exit_code"], done.returncode) == ("ipvscope-queue/1", 1, 1)
+    assert told["ok"] + told["incomplete"] + told["failed"] == len(told["tickets"]) == len(rows(run.out))
+    assert [one["ticket"] for one in told["tickets"]][:2] == ["T0", "T1"]
+    assert told["tickets"][0]["fingerprint"] == rows(run.out)[0]["fingerprint"]
 
 
 def test_a_second_run_does_nothing_again_and_changes_nothing(run: Run) -> None:

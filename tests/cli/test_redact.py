@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import stat
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 
 from analyzer.cli.analyze import run as run_analyze
 from analyzer.cli.redact import back, run
-from analyzer.errors import UsageError
+from analyzer.errors import IpvscopeError, UsageError
+from analyzer.redact import Leak, Survivor
+
+from .test_commands import run as command
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "clb-reuse.tar.gz"
 
@@ -80,3 +84,39 @@ def test_wrong_use_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="no text"):
         back(tmp_path / "report.pdf", tmp_path / "m.json", None)
+
+
+def test_json_and_limits_as_with_every_command(tmp_path: Path) -> None:
+    done = command("redact", str(SAMPLE), "-o", str(tmp_path / "out"), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert (told["schema"], told["mapping"]) == ("ipvscope-redact/1", str(tmp_path / "out.mapping.json"))
+    assert told["members"] == len([path for path in (tmp_path / "out").rglob("*") if path.is_file()])
+    over = command("redact", str(SAMPLE), "-o", str(tmp_path / "two"), "--limits", "cpu=1")
+    assert over.returncode == 3
+    assert "--limits cpu=" in over.stderr
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["out", "out.mapping.json"]
+
+
+def test_no_name_of_a_member_drives_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = tmp_path / "bundle"
+    (bundle / "nodes" / "a").mkdir(parents=True)
+    (bundle / "nodes" / "a" / "uname.txt").write_text("Linux a 5.10.0\n", "utf-8")
+    (bundle / "x\x1b]0;y\x07.bin").write_bytes(bytes(range(256)) * 9)
+    assert run(bundle, tmp_path / "out", None, None, "", "en") == 0
+    shown = capsys.readouterr().out
+    assert "control characters" in shown
+    assert "\x1b" not in shown
+
+
+def test_what_survives_is_told_across_the_process_of_the_limits() -> None:
+    error = Leak.of("out", [Survivor("nodes/a.txt", "name", "acme")])
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error)
+    assert "nodes/a.txt: name acme" in str(again)
+
+
+def test_without_its_mapping_no_output_is_made(tmp_path: Path) -> None:
+    with pytest.raises(IpvscopeError, match="mapping cannot be written"):
+        run(SAMPLE, tmp_path / "out", tmp_path / "no" / "such" / "m.json", None, "", "en")
+    assert not list(tmp_path.iterdir())
