@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,8 @@ def run(
 
 
 def _plain(snapshot: Snapshot) -> dict[str, Any]:
-    """``ipvscope-inspect/1``: regimes by node, the captures table, notes counted by reason."""
+    """``ipvscope-inspect/1``: regimes by node, clocks by node, the captures table, notes counted by reason."""
+    from analyzer.findings.clocks import clocks
     from analyzer.snapshot.model import REGIME_KEYS
 
     notes = snapshot["parse_notes"]["reason"].value_counts()
@@ -74,6 +75,7 @@ def _plain(snapshot: Snapshot) -> dict[str, Any]:
         "layout": snapshot.layout,
         "digest": snapshot.digest,
         "nodes": regimes,
+        "clocks": {one.node: {"least_s": one.least_s, "most_s": one.most_s} for one in clocks(snapshot)},
         "captures": records(snapshot["captures"]),
         "notes": {str(reason): int(count) for reason, count in sorted(notes.items(), key=lambda item: str(item[0]))},
     }
@@ -147,6 +149,7 @@ def coverage(snapshot: Snapshot, messages: Messages) -> str:
         lines.append("  " + text("inspect.times.node", node=name, first=_clock(first), last=_clock(last)))
     apart = text("inspect.times.apart", seconds=int(known.apart_s)) if known.times else text("inspect.times.unknown")
     lines.append("  " + apart)
+    lines += ["  " + told for told in skew(snapshot, messages)]
     if known.obfuscated:
         lines += [
             "",
@@ -154,6 +157,22 @@ def coverage(snapshot: Snapshot, messages: Messages) -> str:
             *("  " + text(f"inspect.obfuscated.{sign}") for sign in known.obfuscated),
         ]
     return "\n".join(lines)
+
+
+def skew(snapshot: Snapshot, messages: Messages) -> Iterator[str]:
+    """Each node whose clock differs from the collecting machine's, and how many do not show that they do."""
+    from analyzer.findings.clocks import clocks
+
+    known = clocks(snapshot)
+    agree = [one for one in known if one.agrees]
+    for one in known:
+        if not one.agrees:
+            least, most = sorted((abs(one.least_s), abs(one.most_s)))
+            way = "ahead" if one.least_s > 0 else "behind"
+            yield messages.text(f"inspect.clocks.{way}", node=clean(one.node), least=least, most=most)
+    if agree:
+        width = max(max(-one.least_s, one.most_s) for one in agree)
+        yield messages.text("inspect.clocks.agree", n=len(agree), seconds=width)
 
 
 def _clock(seconds: float) -> str:

@@ -19,7 +19,7 @@ class CaptureTimes:
         commands = snapshot.manifest.get("commands")
         for command in commands if isinstance(commands, list) else []:
             if isinstance(command, dict) and isinstance(command.get("file"), str):
-                taken = _seconds(command.get("started"))
+                taken = seconds_of(command.get("started"))
                 if taken is not None:
                     self.of_file[command["file"]] = taken
         self.files: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -49,7 +49,8 @@ class CaptureTimes:
         )
 
 
-def _seconds(value: object) -> float | None:
+def seconds_of(value: object) -> float | None:
+    """A time of a manifest (ISO 8601, UTC where it does not say) in seconds since 1970."""
     if not isinstance(value, str):
         return None
     try:

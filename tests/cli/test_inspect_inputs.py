@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from analyzer import opened
 from analyzer.cli.inspect import coverage
 from analyzer.cli.matrix import run as matrix
 from analyzer.cli.probe import run_one
+from analyzer.findings.clocks import Clock, clocks
 from analyzer.findings.inputs import CLUSTER_INPUTS, NODE_INPUTS, Input, Inputs, inputs
 from analyzer.report.messages import Messages, languages
 from tests.bundle.foreign import ack, eks, sos
@@ -109,3 +111,42 @@ def test_commands_over_several_inputs(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "timeout" in capsys.readouterr().out.lower()
     assert matrix(paths, tmp_path / "m.csv", 40, listeners=False, node="") == 0
     assert len(pd.read_csv(tmp_path / "m.csv")) > 0
+
+
+def visited(tmp_path: Path, **starts: tuple[str, ...]) -> Path:
+    """A bundle of `collect.sh all`: each node was called at 10:00:00, answered at 10:00:20, and says when its commands began."""
+    visits = [
+        {"node": node, "reached": True, "sent": "2026-01-02T10:00:00Z", "received": "2026-01-02T10:00:20Z"} for node in starts
+    ]
+    commands = [
+        {"node": node, "file": f"nodes/{node}/hostname.txt", "started": f"2026-01-02T{start}Z", "seconds": 2}
+        for node, told in starts.items() for start in told
+    ]  # fmt: skip
+    manifest = json.dumps({"format": 1, "nodes": visits, "commands": commands})
+    names = {f"nodes/{node}/hostname.txt": f"{node}\n".encode() for node in starts}
+    return folder(tmp_path, {"manifest.json": manifest.encode(), **names})
+
+
+def test_clocks_of_nodes_against_the_collecting_machine(tmp_path: Path) -> None:
+    times = {"a": ("10:00:01", "10:00:17"), "b": ("10:05:01", "10:05:16"), "c": ("09:58:00",)}
+    with opened(visited(tmp_path, **times)) as snapshot:
+        assert clocks(snapshot) == (Clock("a", -2, 2), Clock("b", 297, 302), Clock("c", -139, -119))
+        assert [one.agrees for one in clocks(snapshot)] == [True, False, False]
+        text = coverage(snapshot, Messages("en"))
+    assert "b: its clock is 297 to 302 s ahead of the collecting machine's" in text
+    assert "c: its clock is 119 to 139 s behind the collecting machine's" in text
+    assert "no difference from the collecting machine's: 1 (less than 2 s" in text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"nodes": "x"}, {"nodes": [7, {"node": "a"}]}, {"nodes": [{"node": "a", "sent": "", "received": "2026-01-02T10:00:20Z"}]},
+     {"commands": []}, {"commands": [{"node": "a", "started": "2026-01-02T10:00:01Z"}, {"node": "a", "started": "2026-01-03T10:00:01Z"}]}],
+)  # fmt: skip
+def test_what_a_manifest_does_not_say_of_clocks_is_not_known(changed: dict[str, object], tmp_path: Path) -> None:
+    root = visited(tmp_path, a=("10:00:01",))
+    path = root / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changed}), "utf-8")
+    with opened(root) as snapshot:
+        assert clocks(snapshot) == ()
+        assert "its clock" not in coverage(snapshot, Messages("en"))
