@@ -431,7 +431,10 @@ def test_headers_of_probes_and_credentials_of_a_kubeconfig_are_kept_out(
     )  # fmt: skip
     files, _ = written(collect("cluster"), tmp_path)
     assert b"SECRET" not in b"".join(files.values())
-    assert json.loads(files["cluster/pods.json"])["items"][0]["spec"]["containers"][0]["livenessProbe"]["httpGet"]["path"] == "/"
+    assert (
+        json.loads(files["cluster/pods.json"])["items"][0]["spec"]["containers"][0]["livenessProbe"]["httpGet"]["path"]
+        == "/"
+    )
     assert "tokenFile: /kept" in json.loads(files["cluster/configmap-kube-proxy.json"])["data"]["kubeconfig.conf"]
 
 

@@ -17,6 +17,7 @@ from analyzer.batch.model import Cause, Found, Options, Record, Report
 from analyzer.batch.store import REPORT_KIND
 from analyzer.bundle import reasons
 from analyzer.errors import BundleError, IpvscopeError, UsageError
+from analyzer.findings.inputs import undecided
 from analyzer.findings.symptom import read_symptom
 from analyzer.forwarding import build_world
 from analyzer.report import html, json_report, pdf
@@ -28,7 +29,6 @@ from analyzer.report.view_findings import one_liner
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.load import TOO_LARGE
 
-ESSENTIAL = ("ipvsadm", "ip-addr")
 HARMLESS = (reasons.LINK_DIR, reasons.CASE, reasons.DUPLICATE, reasons.NOT_A_CAPTURE)
 """Why something was left out that takes nothing from the analysis."""
 MAX_CAUSES = 50
@@ -190,9 +190,7 @@ def incomplete(analysis: Analysis, messages: Messages) -> str:
     if len(refused):
         first = refused.iloc[0]
         told.append(messages.text("batch.refused", n=len(refused), file=first["file"], why=first["detail"]))
-    nodes = [taken for node, taken in snapshot.captured.items() if node]
-    has_state = any(capture in taken for taken in nodes for capture in ESSENTIAL)
-    if not has_state and "services" not in snapshot.captured.get("", {}):
+    if undecided(snapshot):
         told.append(messages.text("batch.undecided"))
     else:
         told += [

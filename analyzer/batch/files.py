@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
 import importlib.util
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analyzer.batch.tables import LISTED, Entry, listed_rows
 from analyzer.errors import MissingExtra
 from analyzer.report.cells import harmless
+from analyzer.report.workbook import Book
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_EPOCH = dt.datetime(2000, 1, 1)
 _MOST_ROWS = 1_048_575
-_MOST_TEXT = 32_000
 
 
 def guarded(value: object) -> str:
@@ -44,11 +42,8 @@ def tickets_csv(entries: Sequence[Entry]) -> bytes:
 
 def parquet(frame: pd.DataFrame) -> bytes:
     """One table as Parquet; equal tables give equal bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     out = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out, compression="zstd")
+    frame.to_parquet(out, index=False, engine="pyarrow", compression="zstd")
     return out.getvalue()
 
 
@@ -79,37 +74,16 @@ def duckdb_file(frames: Mapping[str, pd.DataFrame]) -> bytes:
 
 
 def workbook(frames: Mapping[str, pd.DataFrame]) -> bytes:
-    """A workbook with one sheet per table; texts are written as texts, so that nothing is calculated.
+    """A workbook with one sheet per table.
 
     Raises:
         MissingExtra: XlsxWriter is not installed.
     """
     if not has("xlsxwriter"):
         raise MissingExtra("the workbook needs XlsxWriter", hint="pip install 'ipvscope[xlsx]'")
-    import xlsxwriter
 
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(
-        out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    )
-    book.set_properties({"created": _EPOCH})
-    bold = book.add_format({"bold": True})
-    for name, frame in frames.items():
-        sheet = book.add_worksheet(name)
-        sheet.freeze_panes(1, 0)
-        for column, heading in enumerate(frame.columns):
-            sheet.write_string(0, column, str(heading), bold)
-            for number, value in enumerate(frame[heading].head(_MOST_ROWS).tolist(), 1):
-                _cell(sheet, number, column, value)
-        sheet.autofilter(0, 0, min(len(frame), _MOST_ROWS), len(frame.columns) - 1)
-    book.close()
+    with Book(out) as book:
+        for name, frame in frames.items():
+            book.table(name, frame.head(_MOST_ROWS))
     return out.getvalue()
-
-
-def _cell(sheet: Any, row: int, column: int, value: object) -> None:
-    if value is None or str(value) in ("<NA>", "nan"):
-        return
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        sheet.write_number(row, column, value)
-    else:
-        sheet.write_string(row, column, str(value)[:_MOST_TEXT])

@@ -16,8 +16,6 @@ from analyzer.progress import stage
 if TYPE_CHECKING:
     from analyzer.report.analysis import Analysis
 
-ESSENTIAL = ("ipvsadm", "ip-addr")
-
 
 def run(
     bundle: Sequence[Path],
@@ -102,12 +100,14 @@ def run(
 
 
 def _exit_code(analysis: Analysis, fail_on: str) -> int:
+    from analyzer.findings.inputs import undecided
+
     counted = [one for one in analysis.findings.findings if not one.suppressed]
     severities = [SEVERITIES.index(one.severity) for one in counted]
     limit = next((position for position, name in enumerate(SEVERITIES) if name == fail_on), -1)
     if any(one <= limit for one in severities) or any(one.rule.startswith("INTENT-") for one in counted):
         return 1
-    return 4 if _undecided(analysis.snapshot.captured) else 0
+    return 4 if undecided(analysis.snapshot) else 0
 
 
 def read_meta(words: Sequence[str]) -> Mapping[str, str]:
@@ -133,10 +133,3 @@ def _asked(**options: Sequence[object]) -> list[str]:
         for value in values
         if value
     ]
-
-
-def _undecided(captured: Mapping[str, Mapping[str, bool]]) -> bool:
-    """Neither node state nor Services: nothing could be decided."""
-    nodes = [captures for node, captures in captured.items() if node]
-    has_state = any(capture in captures for captures in nodes for capture in ESSENTIAL)
-    return not has_state and "services" not in captured.get("", {})

@@ -28,7 +28,9 @@ _NAME_LINE = re.compile(
 )
 _CONTEXT = re.compile(r"--context(?:=|\\*\"?,? +\\*\"?)(?P<value>[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252})")
 _SSH = re.compile(r"(?:connect to host|resolve hostname) (?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})")
-_SSH_USER = re.compile(r"(?<![A-Za-z0-9._-])(?P<value>[A-Za-z_][A-Za-z0-9._-]{0,63})@[A-Za-z0-9._:-]{1,253}: Permission denied")
+_SSH_USER = re.compile(
+    r"(?<![A-Za-z0-9._-])(?P<value>[A-Za-z_][A-Za-z0-9._-]{0,63})@[A-Za-z0-9._:-]{1,253}: Permission denied"
+)
 _ADDRESS = re.compile(r"\"address\": ?\"(?P<value>[A-Za-z0-9-]*[g-zG-Z][A-Za-z0-9.-]*)\"")
 NAMES = (_NETNS, _UNAME, _PROMPT, _SYSLOG, _NAME_LINE, _CONTEXT, _SSH, _SSH_USER, _ADDRESS)
 """The group `value` is a name."""

@@ -154,7 +154,9 @@ class Verifier:
 
     def _is_fine(self, numbers: list[str], before: str) -> bool:
         """An address is fine when the mapping produced it. Longer rows of numbers and versions are fine unless one is in them."""
-        rows = [bytes(values) for at in range(len(numbers) - 3) if max(values := [*map(int, numbers[at : at + 4])]) < 256]
+        rows = [
+            bytes(values) for at in range(len(numbers) - 3) if max(values := [*map(int, numbers[at : at + 4])]) < 256
+        ]
         odd = len(numbers) != 4 or any(len(one) > 1 and one[0] == "0" for one in numbers)
         if odd or re.search(r"(?:^|[^A-Za-z0-9])[vV]$", before):
             return self._known.isdisjoint(rows)

@@ -116,7 +116,8 @@ def test_commands_over_several_inputs(tmp_path: Path, capsys: pytest.CaptureFixt
 def visited(tmp_path: Path, **starts: tuple[str, ...]) -> Path:
     """A bundle of `collect.sh all`: each node was called at 10:00:00, answered at 10:00:20, and says when its commands began."""
     visits = [
-        {"node": node, "reached": True, "sent": "2026-01-02T10:00:00Z", "received": "2026-01-02T10:00:20Z"} for node in starts
+        {"node": node, "reached": True, "sent": "2026-01-02T10:00:00Z", "received": "2026-01-02T10:00:20Z"}
+        for node in starts
     ]
     commands = [
         {"node": node, "file": f"nodes/{node}/hostname.txt", "started": f"2026-01-02T{start}Z", "seconds": 2}

@@ -73,7 +73,11 @@ def on_terminal(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "schema", "keys"),
     [
-        (("inspect", SAMPLE), "ipvscope-inspect/1", {"source", "layout", "digest", "nodes", "clocks", "captures", "notes"}),
+        (
+            ("inspect", SAMPLE),
+            "ipvscope-inspect/1",
+            {"source", "layout", "digest", "nodes", "clocks", "captures", "notes"},
+        ),
         (("inspect", SAMPLE, "-t", "virtual_servers"), "ipvscope-table/1", {"table", "rows"}),
         (("probe", SAMPLE, *FROM_TO), "ipvscope-trace/1", {"source", "target", "verdict", "paths"}),
         (("trace", SAMPLE, *FROM_TO), "ipvscope-trace/1", {"source", "target", "verdict", "paths"}),

@@ -12,9 +12,16 @@ from analyzer.redact import Mapping, Redactor, verify
 
 KEY = bytes(range(32))
 CLUSTER = {
-    "cluster/services.json": {"kind": "Service", "metadata": {"name": "acmebank", "namespace": "prod-pay"}, "spec": {"clusterIP": "172.21.5.9"}},
-    "cluster/nodes.json": {"kind": "Node", "metadata": {"name": "node10.20.30.41"}, "status": {"addresses": [{"type": "InternalIP", "address": "10.20.30.41"}]}},
-    "manifest.json": {"format": 1, "commands": [{"argv": ["kubectl", "--context", "megacorp-live", "get", "nodes"], "file": "cluster/nodes.json"}]},
+    "cluster/services.json": {
+        "kind": "Service", "metadata": {"name": "acmebank", "namespace": "prod-pay"}, "spec": {"clusterIP": "172.21.5.9"},
+    },
+    "cluster/nodes.json": {
+        "kind": "Node", "metadata": {"name": "node10.20.30.41"},
+        "status": {"addresses": [{"type": "InternalIP", "address": "10.20.30.41"}]},
+    },
+    "manifest.json": {
+        "format": 1, "commands": [{"argv": ["kubectl", "--context", "megacorp-live", "get"], "file": "cluster/nodes.json"}],
+    },
 }  # fmt: skip
 ADDRESSES = (
     "2: eth0: <UP> mtu 1500\n    link/ether 00:16:3e:aa:bb:cc brd ff:ff:ff:ff:ff:ff\n    inet 10.20.30.41/24 scope global eth0\n"
@@ -89,8 +96,10 @@ def test_the_scan_finds_it(text: str, redactor: Redactor, tmp_path: Path) -> Non
 
 
 def test_what_only_looks_like_it_stays(redactor: Redactor) -> None:
-    for text in ("v1.28.3.4", "5.4.3.2.1", "linux 4.19.91-26.al7", "fe80::1%cali19e3779b1", "50%20", "the password is wrong", "2024-01-02-03",
-                 "secret not found", '{"token": true, "secret": 12345}', "-----", "NodePort Terminating", "0x00004000"):  # fmt: skip
+    for text in (
+        "v1.28.3.4", "5.4.3.2.1", "linux 4.19.91-26.al7", "fe80::1%cali19e3779b1", "50%20", "the password is wrong", "0x00004000",
+        "2024-01-02-03", "secret not found", '{"token": true, "secret": 12345}', "-----", "NodePort Terminating",
+    ):  # fmt: skip
         assert redactor.text(text) == text
 
 
