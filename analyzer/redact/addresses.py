@@ -98,7 +98,7 @@ class Addresses:
 
     def raw(self, packed: bytes) -> bytes:
         """The image of 4 or 16 bytes in network order."""
-        if len(packed) == 16 and packed[:12] in (_MAPPED, _NAT64):
+        if embeds(packed):
             return packed[:12] + self.raw(packed[12:])
         if packed.startswith(_SOLICITED):
             # The last 24 bits of a neighbour's address: a hash of them, no address of anybody.
@@ -111,7 +111,7 @@ class Addresses:
 
     def unraw(self, packed: bytes) -> bytes:
         """The address whose image this is (not for solicited-node multicast, which stays as it is)."""
-        if len(packed) == 16 and packed[:12] in (_MAPPED, _NAT64):
+        if embeds(packed):
             return packed[:12] + self.unraw(packed[12:])
         if packed.startswith(_SOLICITED):
             return packed
@@ -179,6 +179,11 @@ class Addresses:
         return right + left if rounds[0] else left + right
 
 
+def embeds(packed: bytes) -> bool:
+    """Whether an IPv6 address is a form of the IPv4 address in its last four bytes (mapped, NAT64, compatible)."""
+    return len(packed) == 16 and (packed[:12] in (_MAPPED, _NAT64) or (not any(packed[:12]) and packed[12] != 0))
+
+
 def _same_mac(packed: bytes) -> bool:
     """Zeros, groups and broadcast, and the one that Calico and Terway give to every host side."""
     return bool(packed[0] & 1) or not any(packed) or packed.startswith(b"\xee\xff\xff\xff\xff")
@@ -196,6 +201,6 @@ def _six(image: ipaddress.IPv6Address, like: str) -> str:
     """As the original was written: all digits, a dotted tail, or short."""
     if len(like) == 39:
         return image.exploded.upper() if like.isupper() else image.exploded
-    if "." in like:
+    if "." in like and embeds(image.packed):
         return like[: like.rindex(":") + 1] + str(ipaddress.IPv4Address(image.packed[12:]))
     return image.compressed

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 
-from analyzer.redact.addresses import Addresses
+from analyzer.redact.addresses import Addresses, embeds
 from analyzer.redact.book import WORD, Book
 from analyzer.redact.vocabulary import vocabulary
 
@@ -37,7 +37,7 @@ _ROW = r"(?<![0-9.])(?P<row>[0-9]{1,3}(?:\.[0-9]{1,5}){4,})(?![0-9])"
 _NIBBLES = r"(?<![0-9A-Za-z.])(?P<nibbles>(?:[0-9A-Fa-f]\.){32})(?=ip6\.arpa)"
 _DASHED = r"(?<![0-9A-Za-z-])(?P<dashed>[0-9A-Fa-f]{1,4}(?:-[0-9A-Fa-f]{0,4}){2,7})(?![0-9A-Za-z-])"
 _UUID = (
-    r"(?<![0-9A-Za-z])(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)"
+    r"(?:(?<![0-9A-Za-z])|(?<=[^0-9A-Za-z]pod)|(?<=^pod))(?P<uuid>[0-9a-fA-F]{8}(?P<us>[-_])[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)[0-9a-fA-F]{4}(?P=us)"
     r"[0-9a-fA-F]{12})(?![0-9A-Za-z])"
 )
 _MAC = (
@@ -49,9 +49,9 @@ _ID = (
     r"-(?P<id>[0-9a-z]{6,})(?![0-9A-Za-z])"
 )
 QUAD = re.compile(_QUAD)
-# Of `node10.0.0.7` the word is `node`.
+# Of `node10.0.0.7` the word is `node`, of a cgroup's `pod0f9df7e8_ec7c_...` it is `pod`.
 _WORD = (
-    r"(?P<word>[A-Za-z0-9]*[A-Za-z](?=[0-9]{1,3}(?P<near>[._-])[0-9]{1,3}(?:(?P=near)[0-9]{1,3}){2}(?!(?P=near)?[0-9]))|"
+    r"(?P<word>pod(?=[0-9a-f]{8}[-_][0-9a-f]{4}[-_])|[A-Za-z0-9]*[A-Za-z](?=[0-9]{1,3}(?P<near>[._-])[0-9]{1,3}(?:(?P=near)[0-9]{1,3}){2}(?!(?P=near)?[0-9]))|"
     "[A-Za-z0-9]+)"
 )
 _PARTS = re.compile(f"{_NIBBLES}|{_UUID}|{_QUAD}|{_ROW}|{_MAC}|{_DASHED}|{_ID}|{_WORD}")
@@ -214,7 +214,8 @@ class Scanner:
         image = self.addresses.text(text, length)
         if image != text:
             self.seen[text if length < 0 else f"{text}/{length}"] = image if length < 0 else f"{image}/{length}"
-        self.images.add(_packed(image))
+        packed = _packed(image)
+        self.images.update((packed, packed[12:]) if embeds(packed) else (packed,))
         return image
 
     def raw(self, packed: bytes) -> bytes:

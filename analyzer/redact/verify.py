@@ -21,13 +21,13 @@ from analyzer.redact.vocabulary import vocabulary
 
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _QUADS = re.compile(r"[0-9]{1,3}(?:([._-])[0-9]{1,3})(?:\1[0-9]{1,5}){2,}")
-_SIXES = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}")
+_SIXES = re.compile(r"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-9]{1,3}){3})?")
 _MACS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0[xX])?([0-9A-Fa-f]{7,8}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
 _ARPA6 = re.compile(r"((?:[0-9A-Fa-f]\.){32})ip6\.arpa")
 _DASHES = re.compile(r"(?<![0-9A-Za-z-])[0-9A-Fa-f]{1,4}(?:-[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z-])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{6,}={0,2}")
-_UUIDS = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_UUIDS = re.compile(r"[0-9A-Fa-f]{8}(?:[-_][0-9A-Fa-f]{4}){3}[-_][0-9A-Fa-f]{12}")
 _GROUPS = re.compile(f"{_UUIDS.pattern}|{_MACS.pattern}|{_SIXES.pattern}")
 
 
@@ -51,6 +51,7 @@ class Verifier:
         self._images = images
         self._words = {word for word in book.words if word not in images}
         self._ids = {one for one in book.replaced if one not in images and one.lower() not in book.words}
+        self._uids = {_digits(one) for one in self._ids if _UUIDS.fullmatch(one)}
         self._phrases = _by_first(book.phrases)
         self._starts: dict[str, list[str]] = {}
         for word in self._words:
@@ -81,7 +82,7 @@ class Verifier:
                 for phrase in phrases if first in lower else ():
                     if phrase in lower and re.search(rf"(?<![a-z0-9]){re.escape(phrase)}(?![a-z0-9])", lower):
                         yield "name", phrase
-        yield from (("id", one) for one in set(_UUIDS.findall(text)) if one in self._ids)
+        yield from (("id", one) for one in set(_UUIDS.findall(text)) if _digits(one) in self._uids)
         for match in _QUADS.finditer(text):
             numbers = match[0].split(match[1])
             before = text[max(0, match.start() - 2) : match.start()]
@@ -163,8 +164,9 @@ class Verifier:
         return not rows or rows[0] in self._scanner.images
 
 
-def _digits(mac: str) -> str:
-    return re.sub("[:.-]", "", mac).lower()
+def _digits(text: str) -> str:
+    """The digits of a MAC or UID, however they are grouped."""
+    return re.sub("[:._-]", "", text).lower()
 
 
 def _by_first(phrases: Iterable[str]) -> dict[str, list[str]]:
