@@ -89,7 +89,7 @@ class Scanner:
         self.seen: dict[str, str] = {}
         """Addresses and MACs as they were written, and what stands there now."""
         self.images: set[bytes] = set()
-        """Packed images of all addresses."""
+        """Packed images of all addresses and MACs, also of those that stay as they are."""
         self.known: set[bytes] = set()
         """Packed addresses that occur, to find them where their form alone tells nothing: hexadecimal, versions, longer rows."""
         self._pieces = _Memo(self._piece)
@@ -256,6 +256,7 @@ class Scanner:
             image = self.addresses.mac(packed[:6]) + self.addresses.mac(packed[6:12]) + packed[12:]
         else:
             image = self.addresses.mac(packed)
+        self.images.update((image[:6], image[6:12]))
         shown = image.hex(separator, -2 if separator == "." else 1)
         shown = shown.upper() if text.upper() == text else shown
         if image != packed:

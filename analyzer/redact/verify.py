@@ -59,7 +59,7 @@ class Verifier:
                 self._starts.setdefault(word[:GLUED], []).append(word)
         self._scanner = scanner
         self._macs = {_digits(one) for one in scanner.seen if _MACS.fullmatch(one)}
-        self._mac_images = {_digits(image) for image in scanner.seen.values()}
+        self._mac_images = {one.hex() for one in scanner.images if len(one) == 6}
         self._known = scanner.known - scanner.images
         self._hexed = {form.hex() for one in self._known for form in (one, flipped(one))}
         self._hexed -= {form.hex() for one in scanner.images for form in (one, flipped(one))}

@@ -115,8 +115,9 @@ def test_the_next_key_of_yaml_is_no_secret(redactor: Redactor) -> None:
 def test_a_name_that_stands_in_an_image_is_no_survivor(tmp_path: Path) -> None:
     """Under one key in many, the image of an address has a group like the name of a Service."""
     redactor = _learned(_bundle(tmp_path / "bundle"))
+    redactor.book.learn("ff", named=True)
     mac = redactor.scanner.addresses.mac(bytes.fromhex("00163eaabbcc")).hex(":")
     redactor.book.learn(next(one for one in mac.split(":") if not one.isdigit()), named=True)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "x.txt").write_text(f"link/ether {mac}\n", "utf-8")
+    (tmp_path / "out" / "x.txt").write_text(f"link/ether {mac} brd ff:ff:ff:ff:ff:ff\n", "utf-8")
     assert not verify(tmp_path / "out", redactor.scanner)
