@@ -194,22 +194,31 @@ capture() {
             truncated=true
             sed '$d' "$target" >"$WORK/whole" && mv "$WORK/whole" "$target"
         fi
-        if [ -n "$FILTER" ]; then
-            rm -f "$WORK/filtered" "$WORK/partial"
-            if "$FILTER" <"$target" >"$WORK/kept" && mv "$WORK/kept" "$target"; then
-                filtered=$FILTERED
-                if [ -f "$WORK/filtered" ]; then filtered=$(cat "$WORK/filtered"); fi
-            else
-                rm -f "$target"
-                skipped='not kept: values that must not be in the bundle could not be found out'
-            fi
-        fi
+        if [ -n "$FILTER" ]; then filter_output; fi
         # A command that failed without a word on standard output says nothing about the table either.
         # Nor does the empty list that kubectl prints when it was refused.
         if [ "$code" -ne 0 ] && [ -f "$target" ]; then
             if ! [ -s "$target" ] || grep -q '^    "items": \[\]' "$target"; then rm -f "$target"; fi
         fi
     fi
+    record "$@"
+    FILTER='' FILTERED='' SKIP=''
+}
+
+# filter_output: pass what was captured through $FILTER; without it nothing is kept.
+filter_output() {
+    rm -f "$WORK/filtered" "$WORK/partial"
+    if "$FILTER" <"$target" >"$WORK/kept" && mv "$WORK/kept" "$target"; then
+        filtered=$FILTERED
+        if [ -f "$WORK/filtered" ]; then filtered=$(cat "$WORK/filtered"); fi
+    else
+        rm -f "$target"
+        skipped='not kept: values that must not be in the bundle could not be found out'
+    fi
+}
+
+# record COMMAND...: the line of the manifest for what `capture` found.
+record() {
     present=false
     if [ -f "$target" ]; then
         present=true
@@ -222,7 +231,6 @@ capture() {
     printf '{"node": "%s", "argv": %s, "file": "%s", "present": %s, "started": "%s", "exit_code": %s, "seconds": %s, "timed_out": %s, "truncated": %s, "complete": %s, "filtered": "%s", "skipped": "%s", "stderr_tail": "%s"}\n' \
         "$NODE" "$(json_list "$@")" "$file" "$present" "$began" "$code" $(($(date +%s) - clock)) "$cut" "$truncated" \
         "$complete" "$filtered" "$skipped" "$tail" >>"$WORK/commands"
-    FILTER='' FILTERED='' SKIP=''
 }
 
 # ---- one node ----------------------------------------------------------------
@@ -1039,21 +1047,10 @@ main() {
     printf '%s' "$OPTIONS_GIVEN" >"$SSH_OPTIONS"
     STARTED=$(now)
     label=$PART
-    if [ "$PART" = node ]; then
-        [ "$(id -u)" = 0 ] || say "not root: most captures will fail"
-        [ -n "$NODE" ] || NODE=$(node_name)
-        # Node names are DNS names; anything else would break paths.
-        NODE=$(printf '%s' "$NODE" | tr -c 'A-Za-z0-9._-' '_' | sed 's/^[^A-Za-z0-9]*//')
-        [ -n "$NODE" ] || die "no usable node name; give one with -n" 2
-        # Who wants names taken out wants none in the archive's own name.
-        [ "$REDACT" = yes ] || label=node-$NODE
-        DEADLINE=$(($(date +%s) + BUDGET))
-        # The node has other things to do. Either command may be missing.
-        renice -n 19 -p $$ >/dev/null 2>&1
-        ionice -c 3 -p $$ >/dev/null 2>&1
-    elif [ "$PART" = merge ] || [ "$PART" = all ]; then
-        label=bundle
-    fi
+    case $PART in
+        node) prepare_node ;;
+        merge | all) label=bundle ;;
+    esac
     ROOT=$WORK/ipvscope-$label-$stamp
     mkdir "$ROOT"
     if [ "$OUT" != - ]; then destination; fi
@@ -1071,7 +1068,25 @@ main() {
     esac
     manifest >"$ROOT/manifest.json"
     summary
+    deliver
+}
 
+# prepare_node: its name, its time, and a low priority, because it has other things to do. Either command may be missing.
+prepare_node() {
+    [ "$(id -u)" = 0 ] || say "not root: most captures will fail"
+    [ -n "$NODE" ] || NODE=$(node_name)
+    # Node names are DNS names; anything else would break paths.
+    NODE=$(printf '%s' "$NODE" | tr -c 'A-Za-z0-9._-' '_' | sed 's/^[^A-Za-z0-9]*//')
+    [ -n "$NODE" ] || die "no usable node name; give one with -n" 2
+    # Who wants names taken out wants none in the archive's own name.
+    [ "$REDACT" = yes ] || label=node-$NODE
+    DEADLINE=$(($(date +%s) + BUDGET))
+    renice -n 19 -p $$ >/dev/null 2>&1
+    ionice -c 3 -p $$ >/dev/null 2>&1
+}
+
+# deliver: write the archive to where it goes, as a whole or not at all.
+deliver() {
     if [ "$OUT" = - ]; then
         tar -C "$WORK" -cf - "${ROOT##*/}" | gzip -c
         return
