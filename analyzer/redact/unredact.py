@@ -13,8 +13,12 @@ _SIX = r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-
 _QUAD = (
     r"(?<![0-9])(?<![0-9][._-])[0-9]{1,3}(?P<sep>[._-])[0-9]{1,3}(?P=sep)[0-9]{1,3}(?P=sep)[0-9]{1,3}(?![._-]?[0-9])"
 )
+_ROW = r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,5}){4,}(?![0-9])"
+# Of `node10.0.0.7` the word is `node`.
+_WORD = r"[A-Za-z0-9]*[A-Za-z](?=[0-9]{1,3}(?P<near>[._-])[0-9]{1,3}(?:(?P=near)[0-9]{1,3}){2}(?!(?P=near)?[0-9]))|[A-Za-z0-9]+"
 _TOKEN = re.compile(
-    rf"(?P<uuid>{_UUID})|(?P<mac>{_MAC})|(?:(?P<six>{_SIX})|(?P<quad>{_QUAD}))(?P<len>/[0-9]{{1,3}}(?![0-9]))?|(?P<word>[A-Za-z0-9]+)"
+    rf"(?P<uuid>{_UUID})|(?P<mac>{_MAC})|(?P<row>{_ROW})|(?:(?P<six>{_SIX})|(?P<quad>{_QUAD}))(?P<len>/[0-9]{{1,3}}(?![0-9]))?|"
+    rf"(?P<word>{_WORD})"
 )
 
 
@@ -35,7 +39,20 @@ class Unredactor:
             return self._back.get(word, word)
         if mac := match["mac"]:
             return self._back_address.get(mac, mac)
+        if row := match["row"]:
+            return self._row(row)
         return self._address(match)
+
+    def _row(self, row: str) -> str:
+        """An address with a port behind it, or the end of an object id."""
+        numbers = row.split(".")
+        at = 0
+        while at + 4 <= len(numbers):
+            if original := self._back_address.get(".".join(numbers[at : at + 4])):
+                numbers[at : at + 4] = original.split(".")
+                at += 3
+            at += 1
+        return ".".join(numbers)
 
     def _address(self, match: re.Match[str]) -> str:
         text, length = match["six"] or match["quad"], match["len"] or ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.bundle import open_bundle
-from analyzer.redact import Mapping, Redactor, verify
+from analyzer.redact import Mapping, Redactor, Unredactor, verify
 
 KEY = bytes(range(32))
 CLUSTER = {
@@ -89,6 +89,12 @@ def redactor(tmp_path_factory: pytest.TempPathFactory) -> Redactor:
 @pytest.mark.parametrize(("text", "secret"), [*FORMS.items(), *SECRETS.items()])
 def test_it_is_replaced(text: str, secret: str, redactor: Redactor) -> None:
     assert not secret or secret.lower() not in redactor.text(text).lower()
+
+
+def test_what_a_report_quotes_comes_back(redactor: Redactor) -> None:
+    back = Unredactor(redactor.full_mapping())
+    for text in ("node10.20.30.41", "IP 10.20.30.41.443 > 10.20.30.77.51234: Flags [S]", "::ffff:10.20.30.42", "v10.20.30.41", "acmebank/x"):
+        assert back.text(redactor.text(text)) == text
 
 
 @pytest.mark.parametrize("text", [text for text, secret in FORMS.items() if secret])
