@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from analyzer.redact.vocabulary import compounds, vocabulary
+from analyzer.redact.vocabulary import compounds, longest, vocabulary
 
 WORD = re.compile(r"[A-Za-z0-9]+")
 GLUED = 6
@@ -199,6 +199,8 @@ def is_opaque(word: str) -> bool:
 
 def _is_joined(lower: str) -> bool:
     """Two words of the formats, where two streams met (``ipv4conntrack``)."""
+    if len(lower) > 2 * longest():
+        return False
     parts = ((lower[:at], lower[at:]) for at in range(2, len(lower) - 1))
     return any(two in vocabulary() and one in vocabulary() and max(len(one), len(two)) > 5 for one, two in parts)
 

@@ -44,9 +44,10 @@ _SECRET_WORDS = (
 _SECRET = re.compile(
     # On the same line: in YAML the next one is another key.
     r"(?i)(?:[_-]?(?:id|secret))?(?P<key>\\*[\"'])?(?:[ \t]*+(?P<sign>[:=])|[ \t])[ \t]*+(?:(?:bearer|basic)[ \t]++)?(?P<quote>\\*[\"'])?"
-    r"(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
+    # A path is none. It is told from its first character: text that repeats such words would be looked at to its end again and again.
+    r"(?!/|redacted)(?P<value>[^\s\"'\\,;{}\[\]<>()]{4,})"
 )
-_HARMLESS = re.compile(r"(?i)true|false|null|none|redacted\S*|/\S*")
+_HARMLESS = re.compile("(?i)true|false|null|none")
 _PROSE = re.compile(r"(?i)[a-z]+|[-+0-9.:e]+")
 _NUMBER = re.compile(r"(?i)[-+0-9.e]+|NaN|-?Infinity")
 _ENV = re.compile(r'"name"\s*:\s*"[A-Za-z_][A-Za-z0-9_.-]*"\s*,\s*"value"\s*:\s*"(?P<value>(?:[^"\\]|\\.)+)"')
@@ -124,6 +125,7 @@ def _secrets(scanner: Scanner, text: str) -> Iterator[Span]:
             match = _SECRET.match(text, at + len(word))
             if match and _is_secret(match):
                 yield match.start("value"), match.end("value"), _gone(scanner, match["value"])
+                at = match.end("value") - 1  # nothing that begins in a value ends behind it
             at = lower.find(word, at + 1)
     for match in _URL_USER.finditer(text) if "://" in text else ():
         yield match.start("user"), match.end("user"), _gone(scanner, match["user"])
@@ -163,7 +165,7 @@ _HEXISH = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32})[: \t]"
 
 
 def spans(scanner: Scanner, text: str) -> list[Span]:
-    """All spans, in order, without overlaps (the first to begin wins)."""
+    """All spans, in order, without overlaps: of one that begins in another, what stands behind that is left."""
     found: list[Span] = []
     if _HEXISH.search(text):
         found = [span for pattern, rule in _RULES if pattern.search(text) for span in rule(scanner, text)]
@@ -176,8 +178,9 @@ def spans(scanner: Scanner, text: str) -> list[Span]:
     found += _annotations(scanner, text)
     kept: list[Span] = []
     for span in sorted(found, key=lambda one: (one[0], -one[1])):
-        if not kept or span[0] >= kept[-1][1]:
-            kept.append(span)
+        start = max(span[0], kept[-1][1]) if kept else span[0]
+        if start == span[0] or (start < span[1] and "\n" not in span[2]):
+            kept.append((start, *span[1:]))
     return kept
 
 

@@ -9,10 +9,8 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from analyzer.redact.scanner import QUAD
+from analyzer.redact.scanner import QUAD, is_doubtful
 
-_VERSION = re.compile("(?:^|[^A-Za-z0-9])[vV]$")
-_LONGER = re.compile("(?:^|[^0-9A-Za-z])[0-9]{1,5}([._-])$")
 _DUMP = re.compile(r"(?:\bIP|>) ([0-9]{1,3}(?:\.[0-9]{1,3}){3})\.[0-9]{1,5}(?![0-9.])")
 _SIX = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![0-9A-Za-z:])")
 
@@ -34,13 +32,7 @@ def addresses_in(text: str) -> Iterator[bytes]:
 
 
 def _quads(text: str) -> Iterator[bytes]:
-    found = set()
-    for match in QUAD.finditer(text):
-        before = text[max(0, match.start() - 7) : match.start()]
-        longer = _LONGER.search(before)
-        if not _VERSION.search(before) and not (longer and longer[1] == match["sep"]):
-            found.add(match["quad"])
-    for quad in found:
+    for quad in {match["quad"] for match in QUAD.finditer(text) if not is_doubtful(match)}:
         numbers = re.split("[._-]", quad)
         padded = any(len(one) > 1 and one[0] == "0" for one in numbers)
         if not padded or len(quad) == 15:

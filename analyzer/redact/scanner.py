@@ -49,6 +49,8 @@ _ID = (
     r"-(?P<id>[0-9a-z]{6,})(?![0-9A-Za-z])"
 )
 QUAD = re.compile(_QUAD)
+_VERSION = re.compile("(?:^|[^A-Za-z0-9])[vV]$")
+_LONGER = re.compile("(?:^|[^0-9A-Za-z])[0-9]{1,5}([._-])$")
 # Of `node10.0.0.7` the word is `node`, of a cgroup's `pod0f9df7e8_ec7c_...` it is `pod`.
 _WORD = (
     r"(?P<word>pod(?=[0-9a-f]{8}[-_][0-9a-f]{4}[-_])|[A-Za-z0-9]*[A-Za-z](?=[0-9]{1,3}(?P<near>[._-])[0-9]{1,3}(?:(?P=near)[0-9]{1,3}){2}(?!(?P=near)?[0-9]))|"
@@ -163,13 +165,11 @@ class Scanner:
         return self.book.remember(identity, shaped.upper() if identity.isupper() else shaped)
 
     def _quad(self, match: re.Match[str], quad: str) -> str:
-        separator, before = match["sep"], match.string[: match.start()]
+        separator = match["sep"]
         numbers = quad.split(separator)
-        longer = re.search(rf"(?:^|[^0-9A-Za-z])[0-9]+{re.escape(separator)}$", before)
-        version = separator == "." and re.search("(?:^|[^A-Za-z0-9])[vV]$", before)
         padded = any(len(one) > 1 and one[0] == "0" for one in numbers)
         packed = _packed4(numbers)
-        if packed is None or ((longer or version or padded) and packed not in self.known):
+        if packed is None or ((padded or is_doubtful(match)) and packed not in self.known):
             return self._words(match[0])
         if padded:
             width = min(map(len, numbers))
@@ -288,6 +288,15 @@ def _unquoted(match: re.Match[str]) -> str:
 
 def _uniform(digits: str) -> bool:
     return len(set(digits)) == 1
+
+
+def is_doubtful(match: re.Match[str]) -> bool:
+    """Whether what stands before a match of QUAD makes it a version (``v1.2.3.4``) or part of a longer row (``5.1.2.3.4``)."""
+    start = match.start()
+    if match["sep"] == "." and _VERSION.search(match.string, max(0, start - 2), start):
+        return True
+    longer = _LONGER.search(match.string, max(0, start - 7), start)
+    return longer is not None and longer[1] == match["sep"]
 
 
 def flipped(packed: bytes) -> bytes:

@@ -65,6 +65,12 @@ def vocabulary() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
+def longest() -> int:
+    """Letters of the longest of them."""
+    return max(map(len, vocabulary()))
+
+
+@lru_cache(maxsize=1)
 def compounds() -> frozenset[str]:
     """Joined words that stay as a whole (``kube-proxy``, ``ip-addr``), in lower case."""
     return frozenset(one.lower() for text in _texts() for one in _COMPOUND.findall(text))

@@ -93,7 +93,13 @@ def test_it_is_replaced(text: str, secret: str, redactor: Redactor) -> None:
 
 def test_what_a_report_quotes_comes_back(redactor: Redactor) -> None:
     back = Unredactor(redactor.full_mapping())
-    for text in ("node10.20.30.41", "IP 10.20.30.41.443 > 10.20.30.77.51234: Flags [S]", "::ffff:10.20.30.42", "v10.20.30.41", "acmebank/x"):
+    for text in (
+        "node10.20.30.41",
+        "IP 10.20.30.41.443 > 10.20.30.77.51234: Flags [S]",
+        "::ffff:10.20.30.42",
+        "v10.20.30.41",
+        "acmebank/x",
+    ):
         assert back.text(redactor.text(text)) == text
 
 
