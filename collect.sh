@@ -737,6 +737,7 @@ all_part() {
         why=
         if [ -f "$job/why" ]; then
             why=$(tail -n 3 "$job/why" | tr '\n' ' ')
+            why=${why:-the visit was ended}
         elif ! add_part "$job/part.tar.gz" "$name"; then
             why=$WHY
         fi

@@ -615,6 +615,15 @@ def test_a_node_that_does_not_answer_is_recorded(
     assert "cluster/services.json" in files
 
 
+def test_a_visit_that_is_ended_is_not_waited_for(collect: Run, tmp_path: Path, commands: Path) -> None:
+    if not (commands / "timeout").exists():
+        pytest.skip("no timeout here: the visit is another ancestor")
+    shell = "cat >/dev/null; read -r _ _ _ parent _ </proc/$PPID/stat; kill -TERM $parent; sleep 9"
+    _, manifest = visited(collect, commands, tmp_path, shell)
+    (node,) = manifest["nodes"]
+    assert (node["reached"], node["reason"]) == (False, "the visit was ended")
+
+
 def test_an_interrupted_node_leaves_nothing(commands: Path, tmp_path: Path) -> None:
     stand_in(commands, "ipset", f"echo >{tmp_path}/running; exec sleep 50")
     run = subprocess.Popen(

@@ -60,9 +60,7 @@ def run(
     out = output if is_url(output) else os.path.abspath(output) if engine == "dask" else output
     kinds = [kind for kind in dict.fromkeys(reports) if kind != "none"]
     options = Options(lang, tuple(kinds), simulate, node)  # type: ignore[arg-type]
-    plan = Plan(
-        out, options, parse_limits(limits), jobs or len(os.sched_getaffinity(0)), scheduler, fresh, duckdb, workbook
-    )
+    plan = Plan(out, options, parse_limits(limits), jobs or _cores(), scheduler, fresh, duckdb, workbook)
     tickets = tickets_of(named, web=https_listing)
     outcome = run_batch(tickets, plan, messages, progress(len(tickets), messages, quiet=quiet))
     code = outcome.exit_code(fail_on)
@@ -74,6 +72,11 @@ def run(
         printed.say("\n".join((told, *outcome.written)))
     sys.stdout.flush()
     return code
+
+
+def _cores() -> int:
+    """Cores that this process may use; not every system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def summary(outcome: Outcome, output: str, exit_code: int) -> dict[str, Any]:

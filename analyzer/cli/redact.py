@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from analyzer.report.messages import Messages
 
 _SHOWN = 20
-_SUFFIXES = (".tar.gz", ".tgz", ".tar.xz", ".tar")
 
 
 def run(
@@ -60,7 +59,9 @@ def beside(output: Path) -> Path:
     >>> beside(Path("a/x.tar.gz")).as_posix(), beside(Path("a/x")).as_posix()
     ('a/x.mapping.json', 'a/x.mapping.json')
     """
-    name = next((output.name[: -len(one)] for one in _SUFFIXES if output.name.lower().endswith(one)), output.name)
+    from analyzer.redact.output import ARCHIVES
+
+    name = next((output.name[: -len(one)] for one in ARCHIVES if output.name.lower().endswith(one)), output.name)
     return output.parent / f"{name or 'redacted'}.mapping.json"
 
 

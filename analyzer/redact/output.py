@@ -13,14 +13,16 @@ from typing import IO
 
 from analyzer.errors import IpvscopeError, UsageError
 
-ARCHIVES = {".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz", ".tar": "w:"}
+ARCHIVES = {".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz", ".txz": "w:xz", ".tar": "w:"}
+NOT_WRITTEN = (".zip", ".tar.bz2", ".tbz2", ".tar.zst", ".tzst", ".gz", ".xz", ".7z")
+"""Ends by which somebody means an archive of another kind, not a folder."""
 
 
 class Output:
     """A bundle being written beside `path`, moved there by `finish`. As a context manager it cleans up after a failure.
 
     Raises:
-        UsageError: something is at `path` already.
+        UsageError: something is at `path` already, or its name is that of an archive of a kind that is not written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,6 +30,12 @@ class Output:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise UsageError("it is there already", where=str(path), hint="Give another -o, or remove it first.")
         self._mode = next((mode for suffix, mode in ARCHIVES.items() if path.name.lower().endswith(suffix)), "")
+        if not self._mode and path.name.lower().endswith(NOT_WRITTEN):
+            raise UsageError(
+                "an archive of this kind is not written",
+                where=str(path),
+                hint=f"A folder, or one of {', '.join(ARCHIVES)}.",
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

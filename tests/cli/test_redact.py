@@ -59,6 +59,9 @@ def test_wrong_use_is_told(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"short")
     with pytest.raises(UsageError, match="in the output"):
         run(SAMPLE, tmp_path / "out", tmp_path / "out" / "m.json", None, "", "en")
+    for name in ("out.zip", "out.tar.zst"):
+        with pytest.raises(UsageError, match="of this kind"):
+            run(SAMPLE, tmp_path / name, None, None, "", "en")
     with pytest.raises(UsageError, match="16 bytes"):
         run(SAMPLE, tmp_path / "out", None, tmp_path / "key", "", "en")
     with pytest.raises(UsageError, match="--intent"):
