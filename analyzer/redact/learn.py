@@ -117,6 +117,17 @@ def learn_text(text: str, book: Book) -> None:
             learn_host(match["value"], book)
 
 
+def learn_file(path: str, text: str, book: Book) -> None:
+    """Names that only the file's own name tells to be names."""
+    file = path.rpartition("/")[2].lower()
+    if file.startswith("hostname") and (match := p.HOSTNAME.fullmatch(text[:400])):
+        book.learn(match["value"], named=True)
+    elif file.startswith(("hosts", "etc-hosts")):
+        for match in p.HOSTS.finditer(text):
+            for host in match["value"].split():
+                learn_host(host if "." in host else f"{host}.", book)
+
+
 def learn_host(host: str, book: Book) -> None:
     """A host name: its own labels are names, the top-level domain and domains of the public are not."""
     if p.PUBLIC_HOSTS.search(host):
@@ -141,6 +152,7 @@ def learn(bundle: Bundle, snapshot: Snapshot, book: Book) -> set[bytes]:
         data = member.read()
         for chunk in () if is_binary(data) else Chunks(data):
             text = plain(chunk)
+            learn_file(member.path, text, book)
             learn_text(text, book)
             addresses.update(addresses_in(text))
     return addresses

@@ -23,16 +23,24 @@ _SYSLOG = re.compile(
     r"(?m)^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9-]{5}T[0-9:.+Z-]{8,20}) "
     r"(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{1,62}) [A-Za-z._-]+(?:\[[0-9]+\])?:"
 )
+HOSTNAME = re.compile(r"\s*(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})\s*")
+"""All that a file called ``hostname`` holds."""
+HOSTS = re.compile(r"(?m)^[ \t]*[0-9A-Fa-f.:]{2,45}[ \t]+(?P<value>[A-Za-z0-9][A-Za-z0-9._ \t-]{0,500})")
+"""A line of /etc/hosts: an address and its names."""
 _NAME_LINE = re.compile(
     r"(?m)^(?:Name|Namespace|Node|Hostname|Controlled By|Service Account): +(?P<value>[A-Za-z0-9][^\s]{0,252})"
 )
 _CONTEXT = re.compile(r"--context(?:=|\\*\"?,? +\\*\"?)(?P<value>[A-Za-z0-9][A-Za-z0-9._:/@-]{0,252})")
+_FLAG = re.compile(
+    r"(?<![A-Za-z0-9_-])--(?:hostname-override|cluster-name|node-name|hostname|node|namespace|user)(?:=|\\*\"?,? +)\\*\"?"
+    r"(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})"
+)
 _SSH = re.compile(r"(?:connect to host|resolve hostname) (?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})")
 _SSH_USER = re.compile(
     r"(?<![A-Za-z0-9._-])(?P<value>[A-Za-z_][A-Za-z0-9._-]{0,63})@[A-Za-z0-9._:-]{1,253}: Permission denied"
 )
 _ADDRESS = re.compile(r"\"address\": ?\"(?P<value>[A-Za-z0-9-]*[g-zG-Z][A-Za-z0-9.-]*)\"")
-NAMES = (_NETNS, _UNAME, _PROMPT, _SYSLOG, _NAME_LINE, _CONTEXT, _SSH, _SSH_USER, _ADDRESS)
+NAMES = (_NETNS, _UNAME, _PROMPT, _SYSLOG, _NAME_LINE, _CONTEXT, _FLAG, _SSH, _SSH_USER, _ADDRESS)
 """The group `value` is a name."""
 
 IMAGE = re.compile(r"(?<![A-Za-z0-9])image(?:\\*[\"'])?:[ \t]*\\*[\"']?(?P<value>[A-Za-z0-9][A-Za-z0-9._/:@-]{2,252})")
@@ -58,7 +66,7 @@ _TOP = (
     "tech|xyz|site|online|app|dev|top|vip|io|local"
 )
 HOST = re.compile(
-    r"(?<![A-Za-z0-9._/-])(?P<value>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}"
+    r"(?:(?<![A-Za-z0-9._/-])|(?<=://))(?P<value>(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}"
     rf"(?:{_TOP}))(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
 )
 PUBLIC_HOSTS = re.compile(

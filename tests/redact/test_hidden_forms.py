@@ -111,6 +111,21 @@ def test_the_scan_finds_it(text: str, redactor: Redactor, tmp_path: Path) -> Non
     assert not verify(tmp_path, redactor.scanner)
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "secret"),
+    [("hostname.txt", "megahost-7\n", "megahost"), ("etc/hosts", "10.20.30.41 megahost megahost.corp.lan\n::1 localhost\n", "megahost"),
+     ("kube-proxy-args.txt", "kube-proxy\n--hostname-override=megahost-w1\n--v=2\n", "megahost"),
+     ("kube-proxy-args.txt", "kube-proxy\n--master=https://api.megahost.cn:6443\n", "megahost"),
+     ("process.json", '{"args": ["--cluster-name", "megahost"]}', "megahost")],
+)  # fmt: skip
+def test_names_of_hosts_where_no_object_has_them(file: str, text: str, secret: str, tmp_path: Path) -> None:
+    bundle = _bundle(tmp_path / "bundle")
+    path = bundle / "nodes" / "n" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    assert secret not in _learned(bundle).text(text)
+
+
 def test_what_only_looks_like_it_stays(redactor: Redactor) -> None:
     for text in (
         "v1.28.3.4", "5.4.3.2.1", "linux 4.19.91-26.al7", "fe80::1%cali19e3779b1", "50%20", "the password is wrong", "0x00004000",
