@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -49,7 +50,7 @@ def analyse_one(task: Task) -> Done:
     except IpvscopeError as error:
         return _failed(task, error)
     seen = digest.seen_name(ticket.source, same, context) if same else ""
-    if seen and not task.fresh and (found := _known(store, (store.get(seen) or b"").decode(), task)):
+    if seen and not task.fresh and (found := _known(store, _key_in(store.get(seen)), task)):
         return found
     with tempfile.TemporaryDirectory(prefix="ipvscope-", ignore_cleanup_errors=True) as work:
         try:
@@ -91,6 +92,12 @@ def _local(source: str, name: str, work: str) -> str:
     path = folder / (name if name not in (".", "..") else "bundle")
     urls.fetch(source, str(path), MOST_BYTES)
     return str(path)
+
+
+def _key_in(content: bytes | None) -> str:
+    """The key that a file below ``seen/`` holds; empty when it holds anything else."""
+    told = (content or b"").decode("ascii", "replace")
+    return told if re.fullmatch("[0-9a-f]{64}", told) else ""
 
 
 def _known(store: Store, key: str, task: Task) -> Done | None:

@@ -104,6 +104,17 @@ def test_a_record_that_is_damaged_is_made_again(tmp_path: Path) -> None:
     assert again.record == first.record
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"../../elsewhere", b""])
+def test_a_note_of_what_was_seen_that_is_damaged_costs_a_look_at_the_content(tmp_path: Path, content: bytes) -> None:
+    (path,) = fill(tmp_path / "in", 1)
+    first = analyse_one(task(path, tmp_path / "out"))
+    (seen,) = (tmp_path / "out" / "seen").iterdir()
+    seen.write_bytes(content)
+    again = analyse_one(task(path, tmp_path / "out"))
+    assert (again.key, again.reused) == (first.key, True)
+    assert seen.read_text() == first.key
+
+
 def test_a_store_keeps_the_old_content_until_the_new_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FolderStore(str(tmp_path))
     store.put("a/b.json", b"old")
