@@ -110,7 +110,7 @@ def _blobs(scanner: Scanner, text: str) -> Iterator[Span]:
 def _encoded(scanner: Scanner, text: str) -> Iterator[Span]:
     """base64 of text in which something would be replaced."""
     for match in _BASE64.finditer(text):
-        said = "" if match[0].islower() or match[0].isdigit() else unpacked(match[0])
+        said = "" if match[0].isdigit() else unpacked(match[0])
         if said and scanner.text(said) != said:
             yield match.start(), match.end(), _gone(scanner, match[0])
 
