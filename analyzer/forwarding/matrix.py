@@ -14,7 +14,7 @@ from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
 from analyzer.forwarding.model import Source, Target, Verdict
 from analyzer.forwarding.shared import verdict_of
-from analyzer.forwarding.world import LbListener, World
+from analyzer.forwarding.world import LbListener, Pod, World
 from analyzer.progress import Report
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
@@ -216,19 +216,19 @@ def vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
 
 
 def _sources(world: World, nodes: Sequence[str]) -> dict[str, list[Vantage]]:
-    """The vantages of each node."""
+    """The vantages of each node. Of pods that are alike the one listed first speaks: names may have been replaced, their order in the
+    list not."""
     backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
     found = {node: [Vantage(Source("node", node), "node", node)] for node in nodes}
-    first: dict[tuple[str, bool], tuple[bool, str, str]] = {}
+    first: dict[tuple[str, bool], Pod] = {}
     for pod in world.pods.values():
         if pod.node in found and not pod.host_network and pod.ips:
             key = (pod.node, pod.id in backends)
-            rank = (pod.namespace == "kube-system", pod.namespace, pod.name)
-            if key not in first or rank < first[key]:
-                first[key] = rank
+            if key not in first or (pod.namespace != "kube-system" and first[key].namespace == "kube-system"):
+                first[key] = pod
     for node, own in found.items():
         for serving, kind in ((False, "pod"), (True, "backend-pod")):
             if (node, serving) in first:
-                _, namespace, name = first[(node, serving)]
-                own.append(Vantage(Source("pod", f"{namespace}/{name}"), kind, node))  # type: ignore[arg-type]
+                pod = first[(node, serving)]
+                own.append(Vantage(Source("pod", f"{pod.namespace}/{pod.name}"), kind, node))  # type: ignore[arg-type]
     return found
