@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,7 @@ def build_world(snapshot: Snapshot) -> World:
         pods_known="pods" in snapshot.captured.get("", {}),
         endpoints_known="endpoints" in snapshot.captured.get("", {}) and "services" in snapshot.captured.get("", {}),
         answered=_answered(snapshot, pods),
+        dialled=_dialled(snapshot, pods),
         entries=_entries(snapshot, pods, known),
     )
     world.abnormal = abnormal_backends(snapshot, known)
@@ -109,6 +110,16 @@ def _answered(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[tuple[str,
                 found.setdefault(
                     (str(protocol), str(address), int(port)), Evidence(str(file), int(line), "", str(node))
                 )
+    return found
+
+
+def _dialled(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[str, int]:
+    """Address of a pod -> how many different destinations conntrack saw it dial."""
+    own = {ip for pod in pods.values() for ip in pod.ips}
+    found: Counter[str] = Counter()
+    for flows in snapshot.chunks("connections"):
+        hits = flows.loc[flows["orig_src"].isin(own), ["orig_src", "protocol", "orig_dst", "orig_dport"]]
+        found.update(hits.drop_duplicates()["orig_src"].astype(str))
     return found
 
 

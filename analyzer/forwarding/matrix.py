@@ -216,19 +216,21 @@ def vantages(world: World, nodes: Sequence[str]) -> Iterable[Vantage]:
 
 
 def _sources(world: World, nodes: Sequence[str]) -> dict[str, list[Vantage]]:
-    """The vantages of each node. Of pods that are alike the one listed first speaks: names may have been replaced, their order in the
-    list not."""
+    """The vantages of each node. Of pods that are alike the one of which conntrack saw most speaks, else the one listed first (not the
+    first by name: names may have been replaced)."""
     backends = {one.pod for group in world.endpoints.values() for one in group if one.pod}
     found = {node: [Vantage(Source("node", node), "node", node)] for node in nodes}
-    first: dict[tuple[str, bool], Pod] = {}
+    first: dict[tuple[str, bool], tuple[bool, int, Pod]] = {}
     for pod in world.pods.values():
         if pod.node in found and not pod.host_network and pod.ips:
             key = (pod.node, pod.id in backends)
-            if key not in first or (pod.namespace != "kube-system" and first[key].namespace == "kube-system"):
-                first[key] = pod
+            seen = sum(world.dialled.get(ip, 0) for ip in pod.ips)
+            rank = (pod.namespace == "kube-system", -seen)
+            if key not in first or rank < first[key][:2]:
+                first[key] = (*rank, pod)
     for node, own in found.items():
         for serving, kind in ((False, "pod"), (True, "backend-pod")):
             if (node, serving) in first:
-                pod = first[(node, serving)]
+                pod = first[(node, serving)][2]
                 own.append(Vantage(Source("pod", f"{pod.namespace}/{pod.name}"), kind, node))  # type: ignore[arg-type]
     return found

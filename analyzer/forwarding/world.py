@@ -125,6 +125,8 @@ class World:
     """(listener port, backend address, backend port) that a load balancer's health check calls abnormal: it gets no traffic."""
     answered: Mapping[tuple[str, str, int], Evidence] = field(default_factory=dict)
     """(protocol, address, port) -> a conntrack entry that shows the socket answering."""
+    dialled: Mapping[str, int] = field(default_factory=dict)
+    """Address of a pod -> how many different destinations conntrack saw it dial."""
     walks: object = None
     """What `shared.py` keeps of walks made so far."""
     _states: dict[str, NodeState] = field(default_factory=dict)

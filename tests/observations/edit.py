@@ -25,8 +25,9 @@ CLB = "192.168.1.200:80/tcp"
 
 @contextmanager
 def compared(bundle: Path) -> Iterator[tuple[Snapshot, World, Matrix, Observations]]:
-    """Open a bundle, walk its matrix and compare."""
-    with api.opened(bundle) as snapshot:
+    """Open a bundle, walk its matrix and compare. Of pods that are alike the first by name is asked, which the edits expect."""
+    with api.opened(bundle) as opened:
+        snapshot = opened.with_tables(pods=opened["pods"].sort_values("name"))
         world = build_world(snapshot)
         cells = matrix(world)
         yield snapshot, world, cells, observe(snapshot, world, cells)
