@@ -40,4 +40,4 @@ def balancer_values(context: Context, target: Target) -> tuple[dict[str, str], t
 
 def bound_on(context: Context, address: str) -> tuple[str, ...]:
     """Nodes on which the address is local (bound to kube-ipvs0 or another interface)."""
-    return tuple(node for node in context.snapshot.node_names if context.world.state(node).is_local(address))
+    return context.world.holders(address)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, is_loopback
 from analyzer.forwarding.balancers import abnormal_backends, load_balancers
+from analyzer.forwarding.captured_servers import CapturedServers
 from analyzer.forwarding.nft_state import add_nft_tables
 from analyzer.forwarding.standin import stand_in
 from analyzer.forwarding.state import (
@@ -21,10 +22,7 @@ from analyzer.forwarding.state import (
     Member,
     NodeState,
     PolicyRule,
-    RealServer,
     Route,
-    ServerKey,
-    VirtualServer,
     index_listeners,
 )
 from analyzer.forwarding.world import Endpoint, Pod, World
@@ -209,7 +207,7 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
 
     if snapshot.has(node, "ip-addr"):
         state.layers["ip-addr"] = "captured"
-        _addresses(state, table("addresses"), table("interfaces"))
+        _addresses(state, own.get("addresses"), table("interfaces"))
     if snapshot.has(node, "ip-route"):
         state.layers["ip-route"] = "captured"
         _routes(state, table("routes"))
@@ -218,7 +216,10 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         _rules(state, table("rules"))
     if snapshot.has(node, "ipvsadm"):
         state.layers["ipvsadm"] = "captured"
-        _servers(state, own.get("virtual_servers"), lambda: own.get("real_servers"))
+        virtual = own.get("virtual_servers")
+        if virtual is not None:
+            state.virtual_servers = CapturedServers(node, virtual, lambda: own.get("real_servers"))
+            state.fwmark_servers = bool(virtual["fwmark"].notna().any())
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
         _sets(state, table("ipsets"), table("ipset_members"))
@@ -241,15 +242,20 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
     return state
 
 
-def _addresses(state: NodeState, rows: list[dict[str, Any]], links: list[dict[str, Any]]) -> None:
-    state.addresses = tuple(
-        InterfaceAddress(
-            text(row["interface"]), number(row["ifindex"]) or 0, row["address"], number(row["prefix_len"]) or 0,
-            text(row["scope"]) or _usual_scope(row["address"]), "secondary" in text(row["flags"]).split(), evidence_of(row, state.name),
-        )
-        for row in rows
-        if text(row["address"]) and not {"tentative", "dadfailed"} & set(text(row["flags"]).split())
-    )  # fmt: skip
+def _addresses(state: NodeState, listed: pd.DataFrame | None, links: list[dict[str, Any]]) -> None:
+    """By column: a node holds the VIP of every Service."""
+    names = ("interface", "ifindex", "address", "prefix_len", "scope", "flags", "file", "line")
+    found = []
+    for interface, index, address, length, scope, flags, file, line in columns(listed, *names) if listed is not None else ():
+        marks = flags.split() if flags else ()
+        if address and "tentative" not in marks and "dadfailed" not in marks:
+            where = Evidence(file or "", line or 0, "", state.name)
+            found.append(
+                InterfaceAddress(
+                    interface or "", index or 0, address, length or 0, scope or _usual_scope(address), "secondary" in marks, where
+                )
+            )
+    state.addresses = tuple(found)
     state.masters = {text(row["interface"]): text(row["master"]) for row in links if text(row["master"])}
 
 
@@ -293,60 +299,6 @@ def _rules(state: NodeState, rows: list[dict[str, Any]]) -> None:
             state.rules.setdefault(member, []).append(rule)
     for rules in state.rules.values():
         rules.sort(key=lambda one: one.priority)
-
-
-def _servers(state: NodeState, virtual: pd.DataFrame | None, read_real: Callable[[], pd.DataFrame | None]) -> None:
-    """Index the virtual servers; objects are made when a packet meets one (a node has thousands, a walk meets a few)."""
-    node = state.name
-    grouped: dict[ServerKey, list[tuple[Any, ...]]] = {}
-
-    def below(key: ServerKey) -> list[tuple[Any, ...]]:
-        """Rows of a virtual server's real servers; grouped when the first one is asked for."""
-        real = None if grouped else read_real()
-        if real is not None:
-            group(real)
-        return grouped.get(key, [])
-
-    def group(real: pd.DataFrame) -> None:
-        wanted = (
-            "vs_protocol",
-            "vs_address",
-            "vs_port",
-            "address",
-            "port",
-            "weight",
-            "forwarding",
-            "file",
-            "line",
-            "active",
-        )
-        for row in columns(real, *wanted):
-            if row[1] and row[2] is not None and row[3]:
-                grouped.setdefault((row[0] or "", row[1], row[2]), []).append(row)
-
-    def made(key: ServerKey, scheduler: str, persistence: int | None, file: str, line: int) -> VirtualServer:
-        servers = tuple(
-            RealServer(
-                address,
-                port or key[2],
-                1 if weight is None else weight,
-                forwarding or "Masq",
-                Evidence(str(where), number_ or 0, "", node),
-                active,
-            )  # fmt: skip
-            for _, _, _, address, port, weight, forwarding, where, number_, active in below(key)
-        )
-        evidence = Evidence(str(file), line or 0, "", node)
-        return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)
-
-    if virtual is not None:
-        names = ("protocol", "address", "port", "fwmark", "scheduler", "persistence_s", "file", "line")
-        for protocol, address, port, fwmark, scheduler, persistence, file, line in columns(virtual, *names):
-            if fwmark is not None:
-                state.fwmark_servers = True
-            if address and port is not None:
-                key = (protocol or "", address, port)
-                state.virtual_servers.later(key, partial(made, key, scheduler, persistence, file, line))
 
 
 def _sets(state: NodeState, sets: list[dict[str, Any]], members: list[dict[str, Any]]) -> None:

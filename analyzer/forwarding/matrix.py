@@ -13,9 +13,10 @@ from heapq import heapify, heappop, heapreplace
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.matrix_model import Matrix, MatrixTarget, Vantage
 from analyzer.forwarding.model import Source, Target, Verdict
-from analyzer.forwarding.shared import verdict_of
+from analyzer.forwarding.shared import shared_walks, verdict_of
 from analyzer.forwarding.world import LbListener, Pod, World
 from analyzer.progress import Report
+from analyzer.snapshot.spill import SpilledTables
 
 OUTSIDE = {4: "198.51.100.1", 6: "2001:db8:ffff::1"}
 """The outside client (RFC 5737, RFC 3849): an address no node, pod or load balancer has."""
@@ -56,7 +57,10 @@ def matrix(
         left_out.append(f"{len(targets) - most} of {len(targets)} addresses")
         targets = targets[:most]
     cells: dict[tuple[Source, Target], Verdict] = {}
+    apart = isinstance(world.snapshot.tables, SpilledTables)
     for vantage in columns:
+        if apart:
+            shared_walks(world).prepare((vantage.source, row.target) for row in targets)
         for row in targets:
             cells[(vantage.source, row.target)] = verdict_of(world, vantage.source, row.target)
             if progress is not None:

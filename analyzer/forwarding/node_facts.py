@@ -9,7 +9,7 @@ cannot tell the two apart. What cannot be written so (a `nomatch` member, a list
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
 
 from analyzer.forwarding.addresses import contains, family_of, network, number
@@ -80,8 +80,6 @@ class NodeFacts:
         self.position = {address: index for index, address in enumerate(self.own)}
         self._addresses: dict[str, int] = {}
         self._members: dict[tuple[str, str, tuple[int, ...]], int] = {}
-        self._spots: dict[tuple[str, str, int, tuple[int, ...]], int] = {}
-        self._pairs: dict[str, int] = {}
         self._ports: dict[int, int] = {}
         self.held_by_port: dict[int, list[str]] = {}
         self._held: dict[str, list[Held]] = {}
@@ -363,21 +361,17 @@ class NodeFacts:
         Raises:
             Unlike: a set pairs the address with another one.
         """
-        key = (protocol, address, port, ports)
-        known = self._spots.get(key)
-        if known is None:
-            state = self.state
-            server = state.virtual_servers.get((protocol, address, port))
-            one = state.listener(protocol, address, port)
-            known = self._spots[key] = interned(
-                self.table,
-                (
-                    self.address(address), self.members(protocol, address, ports), self._port(port),
-                    server and (bool(server.live), bool(server.real_servers)),
-                    one and ("kube-proxy" in one.process, not one.process),
-                ),
-            )  # fmt: skip
-        return known
+        state = self.state
+        server = state.virtual_servers.get((protocol, address, port))
+        one = state.listener(protocol, address, port)
+        return interned(
+            self.table,
+            (
+                self.address(address), self.members(protocol, address, ports), self._port(port),
+                server and (bool(server.live), bool(server.real_servers)),
+                one and ("kube-proxy" in one.process, not one.process),
+            ),
+        )  # fmt: skip
 
     def _port(self, port: int) -> Hashable:
         """The rules and port sets that name the port."""
@@ -388,19 +382,43 @@ class NodeFacts:
             known = self._ports[port] = interned(self.table, (texts, held, port == CLIENT_PORT))
         return known
 
-    def neighbour(self, other: NodeFacts) -> int:
+    def neighbour(self, own: tuple[str, ...]) -> int:
+        """What this node says of another one's own addresses; -1 when a set holds one of them."""
+        if any(self.held(address) for address in own):
+            return -1
+        return interned(self.table, tuple(self.address(address) for address in own))
+
+
+class Remembered:
+    """What was asked of a node's facts: small, and there when the node's state is not any more.
+
+    `read` gives the facts; it may have to build the state again.
+    """
+
+    def __init__(self, name: str, read: Callable[[], NodeFacts]) -> None:
+        facts = read()
+        self.name, self.own, self.core = name, facts.own, facts.core
+        self._read = read
+        self._spots: dict[tuple[str, str, int, tuple[int, ...]], int] = {}
+        self._pairs: dict[str, int] = {}
+
+    def spot(self, protocol: str, address: str, port: int, ports: tuple[int, ...]) -> int:
+        """`NodeFacts.spot`, asked once."""
+        key = (protocol, address, port, ports)
+        known = self._spots.get(key)
+        if known is None:
+            known = self._spots[key] = self._read().spot(*key)
+        return known
+
+    def neighbour(self, other: Remembered) -> int:
         """What this node says of another one's own addresses.
 
         Raises:
             Unlike: a set holds one of them.
         """
-        known = self._pairs.get(other.state.name)
+        known = self._pairs.get(other.name)
         if known is None:
-            if any(self.held(address) for address in other.own):
-                known = -1
-            else:
-                known = interned(self.table, tuple(self.address(address) for address in other.own))
-            self._pairs[other.state.name] = known
+            known = self._pairs[other.name] = self._read().neighbour(other.own)
         if known < 0:
-            raise Unlike(f"a set of {self.state.name} holds an address of {other.state.name}")
+            raise Unlike(f"a set of {self.name} holds an address of {other.name}")
         return known

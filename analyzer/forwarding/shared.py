@@ -8,7 +8,8 @@ meet something its key did not name (another address, another choice), nobody sh
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -139,6 +140,20 @@ class SharedWalks:
                 known = trace(self.world, source, target).verdict
             self._known[key] = known
         return known
+
+    def prepare(self, cells: Iterable[tuple[Source, Target]]) -> None:
+        """Tell the ways of many connections node by node, each with its state at hand, where not all states can be kept."""
+        by_end: dict[str, list[Way]] = {}
+        for source, target in cells:
+            try:
+                for way in self.ways.of(source, target):
+                    by_end.setdefault(way.end or way.entry or way.start, []).append(way)
+            except Unlike:
+                continue
+        for ways in by_end.values():
+            for way in ways:
+                with suppress(Unlike):
+                    self._kind(way)
 
     def stages(self, source: Source, target: Target) -> tuple[Stages, ...]:
         """What each path of the connection does on the nodes of its request, as conntrack there would record it."""

@@ -7,7 +7,7 @@ lowers the confidence of each verdict that uses it. Nothing stands in for socket
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from weakref import WeakKeyDictionary
 
@@ -37,6 +37,17 @@ HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 NOWHERE = Evidence("", 0)
 _SETS: WeakKeyDictionary[Snapshot, dict[tuple[str, tuple[str, ...]], IpSet]] = WeakKeyDictionary()
 """Expected sets by name and members: most are the same on all nodes."""
+_NETWORKS: WeakKeyDictionary[Snapshot, tuple[str, Mapping[str, str]]] = WeakKeyDictionary()
+"""What `flannel_networks` found: one look at all nodes serves every one of them."""
+
+
+def beside(snapshot: Snapshot, node: str) -> frozenset[str]:
+    """Captures that play no part in the node's proxy mode.
+
+    Without IPVS nobody asks for its tables; a rule that matches a set which was not captured says so itself.
+    """
+    with_ipvs = snapshot.regime(node).value("proxy_mode") in ("ipvs", "unknown")
+    return frozenset() if with_ipvs else frozenset({"ipvsadm", "ipset"})
 
 
 def stand_in(snapshot: Snapshot, state: NodeState) -> None:
@@ -44,10 +55,8 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
     missing = {"ip-addr", "ip-route", "ipvsadm", "ipset", "iptables"} - state.layers.keys()
     mode = snapshot.regime(state.name).value("proxy_mode")
     state.opaque = "" if _walkable(snapshot, state, mode) else mode
-    if mode not in ("ipvs", "unknown"):
-        # Without IPVS nobody asks for its tables; a rule that matches a set which was not captured says so itself.
-        state.beside = frozenset({"ipvsadm", "ipset"})
-        missing -= state.beside
+    state.beside = beside(snapshot, state.name)
+    missing -= state.beside
     if "services" not in snapshot.captured.get("", {}):
         return
     if mode in NETFILTER_MODES and not state.opaque:
@@ -279,7 +288,15 @@ def _cni_rules(snapshot: Snapshot, state: NodeState) -> list[tuple[str, str, str
 
 
 def flannel_networks(snapshot: Snapshot, node: str) -> tuple[str, str]:
-    """(pod network of the cluster, pod prefix of the node), empty where unknown.
+    """(pod network of the cluster, pod prefix of the node), empty where unknown."""
+    known = _NETWORKS.get(snapshot)
+    if known is None:
+        known = _NETWORKS[snapshot] = _flannel(snapshot)
+    return known[0], known[1].get(node, "")
+
+
+def _flannel(snapshot: Snapshot) -> tuple[str, Mapping[str, str]]:
+    """The pod network and the prefix of each node.
 
     The network is flannel's own configuration, else the smallest prefix over the nodes' pod prefixes (Node objects, else
     the addresses of cni0).
@@ -288,14 +305,14 @@ def flannel_networks(snapshot: Snapshot, node: str) -> tuple[str, str]:
         text(row["name"]): parts(row["pod_cidrs"])[0] for row in records(snapshot["nodes"]) if parts(row["pod_cidrs"])
     }
     if not prefixes:
-        bridges = snapshot["addresses"]
-        bridges = bridges[(bridges["interface"] == "cni0") & (bridges["family"] == 4)]
-        for name, address, length in zip(bridges["node"], bridges["address"], bridges["prefix_len"], strict=True):
-            prefixes[str(name)] = str(ip_network(f"{address}/{length}", strict=False))
+        for frame in snapshot.chunks("addresses"):
+            bridges = frame[(frame["interface"] == "cni0") & (frame["family"] == 4)]
+            for name, address, length in zip(bridges["node"], bridges["address"], bridges["prefix_len"], strict=True):
+                prefixes[str(name)] = str(ip_network(f"{address}/{length}", strict=False))
     configured = _configured_network(snapshot)
     if not configured and prefixes:
         configured = str(_cover([ip_network(prefix, strict=False) for prefix in prefixes.values()]))
-    return configured, prefixes.get(node, "")
+    return configured, prefixes
 
 
 def _cover(networks: Sequence[IPv4Network | IPv6Network]) -> IPv4Network | IPv6Network:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -100,30 +100,27 @@ class Servers(Mapping[ServerKey, VirtualServer]):
 
     def __init__(self) -> None:
         self._made: dict[ServerKey, VirtualServer] = {}
-        self._later: dict[ServerKey, Callable[[], VirtualServer]] = {}
-
-    def later(self, key: ServerKey, make: Callable[[], VirtualServer]) -> None:
-        self._later[key] = make
 
     def add(self, server: VirtualServer) -> None:
-        key = (server.protocol, server.address, server.port)
-        self._made[key] = server
-        self._later[key] = lambda: server
+        self._made[(server.protocol, server.address, server.port)] = server
 
     def __getitem__(self, key: ServerKey) -> VirtualServer:
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = self._later[key]()
+            found = self._made[key] = self._make(key)
         return found
 
+    def _make(self, key: ServerKey) -> VirtualServer:
+        raise KeyError(key)
+
     def __contains__(self, key: object) -> bool:
-        return key in self._later
+        return key in self._made
 
     def __iter__(self) -> Iterator[ServerKey]:
-        return iter(self._later)
+        return iter(self._made)
 
     def __len__(self) -> int:
-        return len(self._later)
+        return len(self._made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +293,8 @@ class NodeState:
     """How Services are handled here when the walk cannot follow it: the proxy mode, empty when it can."""
     masquerade_unknown: bool = False
     """iptables was not captured and the CNI's own masquerade rules cannot be told."""
+    facts: object = None
+    """What `ways.py` read off this state."""
     node_port_sockets: bool = False
     """kube-proxy of this version holds a socket on each nodePort (up to 1.23), seen or not in the process column."""
 
@@ -304,6 +303,14 @@ class NodeState:
         """Bridges that pods hang on: those with a veth port; by their usual names where links were not captured."""
         found = {master for interface, master in self.masters.items() if interface.startswith("veth")}
         return frozenset(found or {"cni0", "cbr0"})
+
+    @property
+    def weight(self) -> int:
+        """Rows that this state alone holds."""
+        members = sum(len(one.members) for one in self.sets.values()) if self.layers.get("ipset") == "captured" else 0
+        chains = sum(len(one.rules) for one in self.chains.values())
+        routes = sum(map(len, self.routes.values())) + sum(map(len, self.rules.values()))
+        return len(self.addresses) + len(self.virtual_servers) + members + chains + routes
 
     def has(self, what: str) -> bool:
         return what in self.layers

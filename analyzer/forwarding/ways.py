@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from analyzer.forwarding.addresses import family_of, is_loopback, is_multicast
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS
 from analyzer.forwarding.model import Source, Target
-from analyzer.forwarding.node_facts import Interned, NodeFacts, Unlike, interned
+from analyzer.forwarding.node_facts import Interned, NodeFacts, Remembered, Unlike, interned
 from analyzer.forwarding.state import RealServer, ServerKey
 from analyzer.forwarding.world import HOST_STACK, Backend, LbListener, World
 
@@ -58,19 +59,26 @@ class Ways:
     def __init__(self, world: World) -> None:
         self.world = world
         self.table: Interned = {}
-        self._facts: dict[str, NodeFacts] = {}
+        self._facts: dict[str, Remembered] = {}
         self._owners: dict[str, str] = {}
         self._spots: dict[tuple[str, str, int], tuple[int, str]] = {}
-        self._joint: dict[tuple[str, ...], tuple[tuple[NodeFacts, ...], int]] = {}
+        self._joint: dict[tuple[str, ...], tuple[tuple[Remembered, ...], int]] = {}
 
-    def facts(self, node: str) -> NodeFacts:
+    def facts(self, node: str) -> Remembered:
         found = self._facts.get(node)
         if found is None:
             state = self.world.state(node)
             if state.opaque or state.proxied or state.computed_rules:
                 raise Unlike(f"{node} does not forward by IPVS")
-            found = self._facts[node] = NodeFacts(state, self.table)
+            found = self._facts[node] = Remembered(node, partial(self._read, node))
         return found
+
+    def _read(self, node: str) -> NodeFacts:
+        """The facts themselves, which live as long as the state they are read off."""
+        state = self.world.state(node)
+        if not isinstance(state.facts, NodeFacts):
+            state.facts = NodeFacts(state, self.table)
+        return state.facts
 
     # ------------------------------------------------------------------ which ways there are
 
@@ -193,7 +201,7 @@ class Ways:
             server and nodes.index(server[0]), proxied, tuple(spots),
         )  # fmt: skip
 
-    def _together(self, nodes: tuple[str, ...]) -> tuple[tuple[NodeFacts, ...], int]:
+    def _together(self, nodes: tuple[str, ...]) -> tuple[tuple[Remembered, ...], int]:
         """The facts of some nodes, and what they are to each other."""
         known = self._joint.get(nodes)
         if known is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from analyzer.snapshot.model import Snapshot
 
 HOST_STACK = frozenset({"veth", "bridge", "unknown"})
 """Data paths whose packets cross the node's network stack in both directions."""
+STATES_WEIGHT, STATES_LEAST = 400_000, 8
+"""Rows of the node states that are kept (about 1 KB each), and how many states at least; older ones are built again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,42 @@ class World:
     """Address of a pod -> how many different destinations conntrack saw it dial."""
     walks: object = None
     """What `shared.py` keeps of walks made so far."""
-    _states: dict[str, NodeState] = field(default_factory=dict)
+    _states: OrderedDict[str, tuple[NodeState, int]] = field(default_factory=OrderedDict)
+    _weight: int = 0
+    _holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def state(self, node: str) -> NodeState:
+        """A node's state. The ones used last are kept; whoever goes over many nodes asks all of one before the next."""
         found = self._states.get(node)
         if found is None:
-            found = self._states[node] = self.build_state(node)
-        return found
+            state = self.build_state(node)
+            self._states[node] = found = (state, state.weight)
+            self._weight += found[1]
+            while self._weight > STATES_WEIGHT and len(self._states) > STATES_LEAST:
+                self._weight -= self._states.popitem(last=False)[1][1]
+        else:
+            self._states.move_to_end(node)
+        return found[0]
+
+    def holders(self, address: str) -> tuple[str, ...]:
+        """Nodes on which the address is local (bound to kube-ipvs0 or another interface), in the order of their names."""
+        if address not in self._holders:
+            published = [ip for ip, uses in self.service_addresses.items() if any(kind != "cluster-ip" for _, kind in uses)]
+            self._find_holders({address, *published, *self.load_balancers} - self._holders.keys())
+        return self._holders[address]
+
+    def _find_holders(self, addresses: Iterable[str]) -> None:
+        """Ask each node once for all of the addresses."""
+        asked = sorted(addresses)
+        found: dict[str, list[str]] = {address: [] for address in asked}
+        for node in self.node_names:
+            state = self.state(node)
+            for address in asked:
+                if state.is_local(address):
+                    found[address].append(node)
+        equal: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for address, nodes in found.items():
+            self._holders[address] = equal.setdefault(tuple(nodes), tuple(nodes))
 
     @cached_property
     def pod_by_ip(self) -> Mapping[str, Pod]:

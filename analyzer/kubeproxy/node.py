@@ -20,6 +20,8 @@ from analyzer.snapshot.regime import minor_version
 if TYPE_CHECKING:
     import pandas as pd
 
+_NEEDED: WeakKeyDictionary[Snapshot, frozenset[int]] = WeakKeyDictionary()
+"""Families of the ClusterIPs, told once for all nodes."""
 _PATCH = re.compile(r"v?\d{1,3}\.\d{1,3}\.(\d{1,3})")
 _INTERFACE = re.compile(r"! -i (\S{1,16})")
 _RETURNS = re.compile(r"--match-set (\S+) dst\S* -j RETURN$")
@@ -71,7 +73,10 @@ def families(snapshot: Snapshot, node: str) -> tuple[int, ...]:
     """The proxiers of the node: those whose sets were captured, and those that a Service needs."""
     sets = snapshot.by_node.get(node, {}).get("ipsets")
     names = {str(name) for name in sets["set"]} if sets is not None else set()
-    needed = {family_of(ip) for service in snapshot.objects.services for ip in service.cluster_ips}
+    needed = _NEEDED.get(snapshot)
+    if needed is None:
+        asked = (family_of(ip) for service in snapshot.objects.services for ip in service.cluster_ips)
+        needed = _NEEDED[snapshot] = frozenset(asked)
     six = 6 in needed or any(name.startswith("KUBE-6-") for name in names)
     four = 4 in needed or any(name.startswith("KUBE-") and not name.startswith("KUBE-6-") for name in names) or not six
     return (*((4,) if four else ()), *((6,) if six else ()))

@@ -118,6 +118,17 @@ def _string_dtype() -> Any:
     return pd.Series([], dtype="str").dtype
 
 
+def from_arrow(column: Any, dtype: Dtype) -> Any:
+    """An Arrow column as an extension array of a declared dtype."""
+    import pandas as pd
+
+    if dtype in ("str", "Int64", "boolean"):
+        kind = _string_dtype() if dtype == "str" else pd.Int64Dtype() if dtype == "Int64" else pd.BooleanDtype()
+        if hasattr(kind, "__from_arrow__"):
+            return kind.__from_arrow__(column)
+    return column.to_pandas().astype(dtype).array
+
+
 def nulls(dtype: Dtype, size: int) -> Any:
     """A column without values. Each call makes its own arrays, because frames may be written to."""
     import numpy as np

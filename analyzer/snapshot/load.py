@@ -174,11 +174,36 @@ def _merged(
     derive_endpoints(tables, captured)
     nodes: dict[str, Stored] = {}
     for node, own in grouped.items():
+        alone = _without_rivals(own, captured.get(node, {}))
+        if alone is not None:
+            nodes[node] = alone.of(node)
+            continue
         merged, lost = merge_tables(own)
         derive_addresses(merged, {node: captured[node]} if node in captured else {})
         unused |= lost
         nodes[node] = Stored(store, {name: frame for name, frame in merged.items() if of_node(name)})
     return SpilledTables(tables, nodes, concat), unused
+
+
+def _without_rivals(own: list[MergePiece], captures: Mapping[str, bool]) -> Stored | None:
+    """A node's stored tables when each has one source and nothing follows from others: what merging would give.
+
+    Null when they have to be read and merged.
+    """
+    pieces = [piece for piece in own if piece[3].state != "failed"]
+    forms = [piece[2].capture for piece in pieces]
+    names = [name for piece in pieces for name in piece[3].tables if of_node(name)]
+    derived = "ip-route" in captures and not captures.get("ip-addr")
+    if derived or not own[0][0] or len(set(forms)) < len(forms) or len(set(names)) < len(names):
+        return None
+    found: Stored | None = None
+    for piece in pieces:
+        tables = piece[3].tables
+        if not isinstance(tables, Stored):
+            return None
+        found = found or Stored(tables.store)
+        found.slots |= {name: slot for name, slot in tables.slots.items() if of_node(name)}
+    return found
 
 
 def _with_regimes(snapshot: Snapshot) -> Snapshot:

@@ -68,7 +68,7 @@ def merge_tables(pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], dict
     best: dict[str, list[tuple[str, pd.DataFrame]]] = defaultdict(list)
     losers: dict[tuple[str, str], str] = {}
     for (node, _), candidates in rivals.items():
-        winner = max(candidates, key=_quality)
+        winner = max(candidates, key=_quality) if len(candidates) > 1 else candidates[0]
         used[(winner[1], winner[2].name)] = True
         for table, frame in winner[3].tables.items():
             if table in ADDITIVE or "node" not in TABLES[table].names:

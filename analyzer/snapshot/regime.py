@@ -84,16 +84,27 @@ class _ClusterFacts:
 
     def replaced(self, node: str) -> Fact:
         """Whether eBPF programs stand in for kube-proxy on the node: a node label (ACK) or Cilium's configuration."""
-        nodes, configs = self.snapshot["nodes"], self.snapshot["configmaps"]
-        labelled = nodes[
-            (nodes["name"] == node) & nodes["labels"].str.contains('"k8s.aliyun.com/no-kube-proxy": ?"true"', na=False)
-        ]
-        if len(labelled):
-            return Fact("ebpf", "object", _evidence(labelled))
+        labelled = self._labelled[self._labelled["name"] == node] if len(self._labelled) else self._labelled
+        return Fact("ebpf", "object", _evidence(labelled)) if len(labelled) else self._cilium
+
+    @cached_property
+    def _labelled(self) -> pd.DataFrame:
+        """Node objects that say so."""
+        nodes = self.snapshot["nodes"]
+        return nodes[nodes["labels"].str.contains('"k8s.aliyun.com/no-kube-proxy": ?"true"', na=False)]
+
+    @cached_property
+    def _cilium(self) -> Fact:
+        configs = self.snapshot["configmaps"]
         hit = configs[
             (configs["key"] == "kube-proxy-replacement") & configs["value"].str.strip().isin(["true", "strict"])
         ]
         return Fact("ebpf", "object", _evidence(hit.head(1))) if len(hit) else UNKNOWN
+
+    @cached_property
+    def node_objects(self) -> Mapping[str, pd.DataFrame]:
+        """Node objects by name, each as the rows of that name."""
+        return {str(name): rows for name, rows in self.snapshot["nodes"].groupby("name", sort=False)}
 
     def _cni(self) -> tuple[Fact, Fact]:
         """(cni, data path) as the DaemonSets and the CNI ConfigMaps say."""
@@ -148,8 +159,7 @@ def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, F
         "ipsets", "addresses", "rules", "nft_objects",
     )}  # fmt: skip
     table = {name: own.get(name, frame) for name, frame in empty.items()}
-    objects = snapshot["nodes"]
-    node_object = objects[objects["name"] == node]
+    node_object = cluster.node_objects.get(node, TABLES["nodes"].empty())
     facts: dict[str, Fact] = {}
     facts["kubernetes_version"] = _kubelet(node_object, cluster)
     facts["kube_proxy_version"] = _proxy_version(table, cluster, node_object, node)

@@ -1,8 +1,8 @@
-"""Tables of large bundles outside memory: each node's rows as compressed Arrow in an unnamed temporary file.
+"""Tables of large bundles outside memory: each node's columns as compressed Arrow in an unnamed temporary file.
 
 A cluster of thousands of nodes has hundreds of millions of rows of node state, of which one node's are needed at a time.
-Equal tables (of nodes with the same content) are stored once. The file has no name from the start, so nothing of it stays
-behind however the process ends.
+Equal columns (of nodes with the same content) are stored once; columns without values or with one value for all rows
+(the node, the file) take no room. The file has no name from the start, so nothing of it stays behind however the process ends.
 """
 
 from __future__ import annotations
@@ -12,27 +12,40 @@ import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from analyzer.parsers import frames
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 ROWS_IN_MEMORY = 600_000
 """Rows of node state up to which everything stays in memory (about 250 bytes each, and as much again while they are put together)."""
-KEPT_ROWS = 400_000
-"""Rows of the tables that were read back last and are still at hand."""
+KEPT_BYTES = 48 << 20
+"""Bytes of the columns that were read back last and are still at hand."""
+KEPT_ROWS = 200_000
+"""Rows of the frames made of them that are still at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stored column lies, and its size as it is in memory."""
+
+    at: int
+    size: int
+    whole: int
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a stored table lies, and how many rows it has."""
+    """A stored table: its rows, the columns that differ between rows, and those that say the same in each."""
 
-    at: int
-    size: int
     rows: int
+    columns: tuple[tuple[str, Place], ...] = ()
+    constant: tuple[tuple[str, str], ...] = field(default=())
 
 
 class Store:
@@ -41,46 +54,78 @@ class Store:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="ipvscope-")  # noqa: SIM115 - lives as long as the snapshot
         self._end = 0
-        self._known: dict[tuple[str, bytes], Slot] = {}
-        self._kept: OrderedDict[tuple[str, Slot], pd.DataFrame] = OrderedDict()
+        self._known: dict[bytes, Place] = {}
+        self._columns: OrderedDict[Place, pa.ChunkedArray] = OrderedDict()
+        self._bytes = 0
+        self._frames: OrderedDict[tuple[str, Slot], pd.DataFrame] = OrderedDict()
         self._rows = 0
 
     def add(self, table: str, frame: pd.DataFrame) -> Slot:
-        """Store a frame of that table; an equal one is not stored again."""
+        """Store a frame of that table; columns equal to stored ones are not stored again."""
+        columns: list[tuple[str, Place]] = []
+        constant: list[tuple[str, str]] = []
+        for column in TABLES[table].columns if len(frame) else ():
+            array = frame[column.name].array
+            if column.dtype == "category" and len(array.categories) == 1 and (array.codes == 0).all():
+                constant.append((column.name, str(array.categories[0])))
+            elif not array.isna().all():
+                columns.append((column.name, self._put(array)))
+        return Slot(len(frame), tuple(columns), tuple(constant))
+
+    def _put(self, array: Any) -> Place:
         import pyarrow as pa
 
-        listed = pa.Table.from_pandas(frame.reset_index(drop=True), preserve_index=False)
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, listed.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as out:
+        listed = pa.table({"": pa.array(array)})
+        with pa.ipc.new_stream(sink, listed.schema) as out:
             out.write_table(listed)
         data = sink.getvalue()
-        key = (table, hashlib.blake2b(data, digest_size=20).digest())
-        slot = self._known.get(key)
-        if slot is None:
-            slot = self._known[key] = Slot(self._end, data.size, len(frame))
+        key = hashlib.blake2b(data, digest_size=20).digest()
+        place = self._known.get(key)
+        if place is None:
+            packed = pa.Codec("zstd").compress(data)
+            place = self._known[key] = Place(self._end, packed.size, data.size)
             self._file.seek(self._end)
-            self._file.write(data)
+            self._file.write(packed)
             self._file.flush()
-            self._end += data.size
-        return slot
+            self._end += packed.size
+        return place
+
+    def column(self, place: Place) -> pa.ChunkedArray:
+        """A stored column; equal ones of several nodes are one object."""
+        import pyarrow as pa
+
+        found = self._columns.get(place)
+        if found is not None:
+            self._columns.move_to_end(place)
+            return found
+        data = pa.Codec("zstd").decompress(os.pread(self._file.fileno(), place.size, place.at), place.whole)
+        found = self._columns[place] = pa.ipc.open_stream(data).read_all().column(0)
+        self._bytes += place.whole
+        while self._bytes > KEPT_BYTES and len(self._columns) > 1:
+            self._bytes -= self._columns.popitem(last=False)[0].whole
+        return found
 
     def get(self, table: str, slot: Slot) -> pd.DataFrame:
         """The frame again, with the declared columns and dtypes."""
-        import pyarrow as pa
-
         key = (table, slot)
-        found = self._kept.get(key)
+        found = self._frames.get(key)
         if found is not None:
-            self._kept.move_to_end(key)
+            self._frames.move_to_end(key)
             return found
-        data = os.pread(self._file.fileno(), slot.size, slot.at)
-        frame = TABLES[table].conform(pa.ipc.open_stream(data).read_all().to_pandas())
-        self._kept[key] = frame
+        found = self._frames[key] = self._frame(table, slot)
         self._rows += slot.rows
-        while self._rows > KEPT_ROWS and len(self._kept) > 1:
-            (_, old), _ = self._kept.popitem(last=False)
-            self._rows -= old.rows
-        return frame
+        while self._rows > KEPT_ROWS and len(self._frames) > 1:
+            self._rows -= self._frames.popitem(last=False)[0][1].rows
+        return found
+
+    def _frame(self, table: str, slot: Slot) -> pd.DataFrame:
+        schema = TABLES[table]
+        dtypes = {column.name: column.dtype for column in schema.columns}
+        data: dict[str, Any] = {name: frames.constant(value, slot.rows) for name, value in slot.constant}
+        for name, place in slot.columns:
+            data[name] = frames.from_arrow(self.column(place), dtypes[name])
+        return frames.frame(schema, data, slot.rows)
 
 
 class Stored(Mapping[str, "pd.DataFrame"]):
@@ -106,6 +151,18 @@ class Stored(Mapping[str, "pd.DataFrame"]):
 
     def rows(self, name: str) -> int:
         return self.slots[name].rows
+
+    def of(self, node: str) -> Stored:
+        """The same tables as those of a node, as `merge.concat` would write its name into each row."""
+        found = Stored(self.store)
+        found.slots = {name: _named(slot, node) for name, slot in self.slots.items()}
+        return found
+
+
+def _named(slot: Slot, node: str) -> Slot:
+    constant = tuple(pair for pair in slot.constant if pair[0] != "node")
+    columns = tuple(pair for pair in slot.columns if pair[0] != "node")
+    return replace(slot, columns=columns, constant=(*constant, ("node", node)) if slot.rows else ())
 
 
 class SpilledTables(Mapping[str, "pd.DataFrame"]):

@@ -12,6 +12,12 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
+def _holding(context: Context, addresses: tuple[str, ...]) -> list[str]:
+    """Nodes with one of the addresses, in the order of their names."""
+    held = {node for address in addresses for node in context.world.holders(address)}
+    return [node for node in context.world.node_names if node in held]
+
+
 @rule("SVC-006", needs=("services",), severities=("warning",), fixes=("F29",))
 def address_kept(context: Context) -> Iterator[Finding]:
     """The address is captured by the nodes for good, whoever has it now."""
@@ -20,7 +26,7 @@ def address_kept(context: Context) -> Iterator[Finding]:
             continue
         bound = [
             node
-            for node in context.world.node_names
+            for node in _holding(context, service.published)
             if any(context.world.state(node).local.get(ip, ("",))[0] == "kube-ipvs0" for ip in service.published)
         ]
         where = [

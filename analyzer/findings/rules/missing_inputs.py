@@ -9,6 +9,7 @@ from analyzer.evidence import Evidence
 from analyzer.findings.context import Context
 from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
+from analyzer.forwarding import beside
 
 EXPECTED = ("ipvsadm", "ip-addr", "ip-route", "ip-rule", "iptables", "ipset", "sockets", "sysctl", "conntrack")
 OBJECTS = ("nodes", "services", "endpoints", "pods")
@@ -21,7 +22,7 @@ def missing_inputs(context: Context) -> Iterator[Finding]:
     lacking: dict[str, list[str]] = defaultdict(list)
     for node in context.snapshot.node_names:
         for capture in EXPECTED:
-            if not context.snapshot.has(node, capture) and capture not in context.world.state(node).beside:
+            if not context.snapshot.has(node, capture) and capture not in beside(context.snapshot, node):
                 lacking[capture].append(node)
     for kind in OBJECTS:
         if kind not in context.snapshot.captured.get("", {}):

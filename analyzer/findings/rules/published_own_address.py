@@ -17,11 +17,20 @@ from analyzer.findings.registry import rule
 from analyzer.snapshot.regime import minor_version
 
 
+def _holders(context: Context) -> tuple[str, ...]:
+    """Nodes of which an interface of their own has some Service's address, told by the rows before any state is built."""
+    found: set[str] = set()
+    for frame in context.snapshot.chunks("addresses"):
+        own = ~frame["interface"].isin(["kube-ipvs0", "lo"])
+        found.update(map(str, frame.loc[own & frame["address"].isin(list(context.world.service_addresses)), "node"]))
+    return tuple(node for node in context.snapshot.node_names if node in found)
+
+
 @rule("NODE-001", needs=("ip-addr", "services"), severities=("warning", "notice"), fixes=("F11",))
 def published_own_address(context: Context) -> Iterator[Finding]:
     """A node whose own address is a VIP as well: releases disagree about who gets the packets."""
     held: dict[str, list[tuple[str, Evidence]]] = defaultdict(list)
-    for node in context.snapshot.node_names:
+    for node in _holders(context):
         for entry in context.world.state(node).addresses if context.snapshot.has(node, "ip-addr") else ():
             if entry.interface not in ("kube-ipvs0", "lo"):
                 held[entry.address].append((node, entry.evidence))

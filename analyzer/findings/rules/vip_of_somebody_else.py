@@ -5,6 +5,7 @@ Every node that binds it keeps packets for that machine to itself: the local tab
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.findings.context import Context
@@ -12,15 +13,26 @@ from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
 
 
+def _gateways(context: Context) -> dict[str, set[str]]:
+    """Service address -> the nodes with a route through it; routes that stand in for a capture have no such gateway."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for frame in context.snapshot.chunks("routes"):
+        hits = frame[frame["gateway"].isin(list(context.world.service_addresses))]
+        for node, gateway in zip(hits["node"], hits["gateway"], strict=True):
+            found[str(gateway)].add(str(node))
+    return found
+
+
 @rule("NODE-002", needs=("services", "ip-addr"), severities=("critical",), fixes=("F2",))
 def vip_of_somebody_else(context: Context) -> Iterator[Finding]:
     """Nodes that bind the address can no longer reach the machine that really has it."""
     world = context.world
+    routed = _gateways(context)
     for address, uses in sorted(world.service_addresses.items()):
         owners = tuple(owner for owner, kind in uses if kind != "cluster-ip")
         owner = world.node_by_address.get(address, "")
         binding, where = [], []
-        for node in world.node_names:
+        for node in world.node_names if owner else sorted(routed.get(address, ())):
             state = world.state(node)
             bound = state.local.get(address, ("",))[0] == "kube-ipvs0"
             gateways = [route for routes in state.routes.values() for route in routes if route.gateway == address]
