@@ -246,13 +246,21 @@ def _addresses(state: NodeState, listed: pd.DataFrame | None, links: list[dict[s
     """By column: a node holds the VIP of every Service."""
     names = ("interface", "ifindex", "address", "prefix_len", "scope", "flags", "file", "line")
     found = []
-    for interface, index, address, length, scope, flags, file, line in columns(listed, *names) if listed is not None else ():
+    for interface, index, address, length, scope, flags, file, line in (
+        columns(listed, *names) if listed is not None else ()
+    ):
         marks = flags.split() if flags else ()
         if address and "tentative" not in marks and "dadfailed" not in marks:
             where = Evidence(file or "", line or 0, "", state.name)
             found.append(
                 InterfaceAddress(
-                    interface or "", index or 0, address, length or 0, scope or _usual_scope(address), "secondary" in marks, where
+                    interface or "",
+                    index or 0,
+                    address,
+                    length or 0,
+                    scope or _usual_scope(address),
+                    "secondary" in marks,
+                    where,
                 )
             )
     state.addresses = tuple(found)

@@ -152,7 +152,9 @@ class World:
     def holders(self, address: str) -> tuple[str, ...]:
         """Nodes on which the address is local (bound to kube-ipvs0 or another interface), in the order of their names."""
         if address not in self._holders:
-            published = [ip for ip, uses in self.service_addresses.items() if any(kind != "cluster-ip" for _, kind in uses)]
+            published = [
+                ip for ip, uses in self.service_addresses.items() if any(kind != "cluster-ip" for _, kind in uses)
+            ]
             self._find_holders({address, *published, *self.load_balancers} - self._holders.keys())
         return self._holders[address]
 

@@ -87,6 +87,29 @@ class Words:
         size = ((before & _ONES) * _ONES) >> _u(56)
         return size.view(np.int64), blank != 0
 
+    def first(self, start: I64, byte: int) -> I64:
+        """The place of a character among the eight from `start`; 8 where it is not there."""
+        mixed = self.starting(start) ^ _every(byte)
+        hit = (mixed - _ONES) & ~mixed & _HIGH
+        before = ((hit & (~hit + _u(1))) >> _u(7)) - _u(1)
+        size = ((before & _ONES) * _ONES) >> _u(56)
+        return np.where(hit != 0, size, _u(8)).view(np.int64)
+
+    def blank(self, start: I64, end: I64) -> Flags:
+        """Where all characters from `start` to `end` (at most 32, which lie in the text before `end`) are blanks."""
+        size = end - start
+        good: Flags = (size >= 0) & (size <= 32)
+        size = np.where(good, size, 0)
+        far = np.minimum(size, 16)
+        good &= (((self.ending(end) ^ _SPACES) & _LAST[far]) | ((self.ending(end - 8) ^ _SPACES) & _BEFORE[far])) == 0
+        if bool((size > 16).any()):
+            far = np.maximum(size - 16, 0)
+            end = np.maximum(end - 16, 16)
+            good &= (
+                ((self.ending(end) ^ _SPACES) & _LAST[far]) | ((self.ending(end - 8) ^ _SPACES) & _BEFORE[far])
+            ) == 0
+        return good
+
     def ipv4_keys(self, end: I64, size: I64) -> tuple[U64, Flags]:
         """A number per distinct IPv4 text of `size` characters before `end`.
 
@@ -133,3 +156,29 @@ def ipv4_text(key: int) -> str | None:
     """
     text = f"{key:016x}"[::-1].lstrip("f").replace("e", ".")
     return text if _IPV4.fullmatch(text) else None
+
+
+def ipv4_texts(keys: U64) -> tuple[npt.NDArray[np.uint8], I64, Flags]:
+    """The addresses of many keys: all characters one after another, where each one begins (and the last ends), and where a key
+    was an address. What was none has no characters.
+
+    >>> chars, at, good = ipv4_texts(Words(b"from 203.0.113.10 on").ipv4_keys(np.array([17]), np.array([12]))[0])
+    >>> chars.tobytes(), at.tolist(), good.tolist()
+    (b'203.0.113.10', [0, 12], [True])
+    """
+    marks = np.empty((16, len(keys)), dtype=np.uint8)
+    low = keys & _u(0x0F0F0F0F0F0F0F0F)  # two halves of bytes, each as bytes again
+    marks[0::2] = low.view(np.uint8).reshape(-1, 8).T
+    marks[1::2] = ((keys >> _u(4)) & _u(0x0F0F0F0F0F0F0F0F)).view(np.uint8).reshape(-1, 8).T
+    used, digit, dot = marks != 15, marks < 10, marks == 14
+    good: Flags = (used[1:] | ~used[:-1]).all(axis=0) & (digit | dot | ~used).all(axis=0)
+    value, digits, dots = (np.zeros(len(keys), dtype=np.int16) for _ in range(3))
+    for column, one, ends in zip(marks, digit, dot, strict=True):
+        good &= ~(one & (digits > 0) & (value == 0)) & (digits <= 3) & ~(ends & ((digits == 0) | (value > 255)))
+        value = (value * np.where(one, 10, 1) + column * one) * ~ends
+        digits = (digits + one) * ~ends
+        dots += ends
+    good &= (digits > 0) & (digits <= 3) & (value <= 255) & (dots == 3)
+    used &= good
+    chars = (marks + np.where(dot, 0x20, 0x30).astype(np.uint8)).T[used.T]
+    return chars, np.concatenate(([0], np.cumsum(used.sum(axis=0)))), good

@@ -118,6 +118,15 @@ def _string_dtype() -> Any:
     return pd.Series([], dtype="str").dtype
 
 
+def coded(names: Any, codes: Any) -> Any:
+    """A text column by the place of each value among `names` (a list, or Arrow's `large_string`)."""
+    import pyarrow as pa
+
+    texts = (pa.array(names, pa.large_string()) if isinstance(names, list) else names).take(pa.array(codes))
+    dtype = _string_dtype()
+    return dtype.__from_arrow__(texts) if hasattr(dtype, "__from_arrow__") else array(texts.to_pylist(), "str")
+
+
 def from_arrow(column: Any, dtype: Dtype) -> Any:
     """An Arrow column as an extension array of a declared dtype."""
     import pandas as pd

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from analyzer.parsers import envelope, ipvsadm_plain
+from analyzer.parsers import envelope, ipvsadm_fast, ipvsadm_plain
 from analyzer.parsers.base import Form, Head, Ledger, Parsed
 from analyzer.parsers.ipvs_servers import TABLES, write
 from analyzer.parsers.ipvsadm_reader import BANNER, Reader, line_ends_lost
@@ -43,6 +43,8 @@ def parse(data: bytes, file: str) -> Parsed:
     Without a banner (`-t address:port`, a fragment) the listing is not the whole table: `complete` is false. Lines
     whose line ends or addresses were lost make the capture failed (`unusable`), never rows.
     """
+    if data.count(b"\n", 0, 1 << 16) >= SMALL and (ordinary := ipvsadm_fast.parse(data, file)) is not None:
+        return ordinary
     opened = envelope.lines(data)
     cut = bool(data) and not data.endswith(b"\n")
     plain = ipvsadm_plain.parse(opened, file, cut=cut) if len(opened.pairs) >= SMALL else None

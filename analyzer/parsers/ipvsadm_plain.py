@@ -76,7 +76,7 @@ class _Table:
         return found
 
 
-class _Columns:
+class Columns:
     """Rows read so far: plain ones by column, the others as mappings, in no order but with their lines."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -267,7 +267,7 @@ def _plain_line(text: str) -> _Virtual | _Real | None:
 def parse(opened: envelope.Envelope, file: str, *, cut: bool) -> Parsed | None:
     """The whole file, or null when the reader has to take it; `cut` when the file does not end with a line end."""
     ledger = Ledger(file, TABLES)
-    columns = _Columns(ledger)
+    columns = Columns(ledger)
     pairs = opened.pairs
     last = len(pairs)
     while last and not pairs[last - 1][1].strip():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.parsers import envelope, ipvsadm_list, ipvsadm_plain
+from analyzer.parsers import envelope, ipvsadm_fast, ipvsadm_list, ipvsadm_plain
 from analyzer.parsers.base import Parsed
 from analyzer.tables import TABLES
 
@@ -49,10 +49,19 @@ def both(data: bytes) -> tuple[Parsed, Parsed | None]:
 
 
 def assert_equal(data: bytes) -> bool:
-    """Both ways on the same bytes; whether the fast one took the file."""
+    """All ways on the same bytes; whether the one by columns took the file."""
     lines, plain = both(data)
+    fast = ipvsadm_fast.parse(data, "f.txt")
+    if fast is not None:
+        assert_same(fast, lines)
     if plain is None:
+        assert fast is None
         return False
+    assert_same(plain, lines)
+    return True
+
+
+def assert_same(plain: Parsed, lines: Parsed) -> None:
     for name, frame in plain.tables.items():
         assert [str(dtype) for dtype in frame.dtypes] == [column.dtype for column in TABLES[name].columns]
         pd.testing.assert_frame_equal(frame, lines.tables[name])
@@ -61,7 +70,6 @@ def assert_equal(data: bytes) -> bool:
     assert (plain.lines, plain.state, plain.complete, plain.detail, plain.facts) == (
         lines.lines, lines.state, lines.complete, lines.detail, lines.facts,
     )  # fmt: skip
-    return True
 
 
 def written(seed: int, services: int, odd: float, *, head: str = HEAD, end: str = "\n") -> bytes:
@@ -113,6 +121,57 @@ def test_real_captures_read_alike(path: Path) -> None:
     taken = assert_equal(path.read_bytes())
     if path.stem in ("ipvsadm-Ln", "ipvsadm-Ln-stats", "ipvsadm-save-n"):
         assert taken is (path.stem == "ipvsadm-Ln")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 1 << 32), services=st.integers(1, 30),
+    edits=st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 80), st.sampled_from(list(" \t0129.:-x>\r\0é"))), max_size=3),
+    odd=st.sampled_from((0.0, 0.05)),
+)  # fmt: skip
+def test_a_wrong_character_anywhere_reads_alike(
+    seed: int, services: int, edits: list[tuple[int, int, str]], odd: float
+) -> None:
+    """Columns are read at fixed places: no character may be overlooked."""
+    rows = written(seed, services, odd).decode().split("\n")
+    for line, column, char in edits:
+        at = line % len(rows)
+        rows[at] = rows[at][:column] + char + rows[at][column + 1 :]
+    assert_equal("\n".join(rows).encode())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "  -> 255.255.255.255:65535        Tunnel  9999999 9999999    9999999",
+        "  -> 1.2.3.4:0                    Local   0      0          0                     ",
+        "  -> 1.2.3.4:080                  Route   01     007        0",
+        "  -> 1.2.3.4:65536                Masq    1      0          0",
+        "  -> 1.2.3.256:80                 Masq    1      0          0",
+        "  -> 1.2.3.4.5:80                 Masq    1      0          0",
+        "  -> 01.2.3.4:80                  Masq    1      0          0",
+        "  -> 1..3.4:80                    Masq    1      0          0",
+        "  -> 1.2.3.4:80                   Masq    123456780          0",
+        "  -> 1.2.3.4:80                   Masq    1      12345678901 0",
+        "  -> 1.2.3.4:80                  Masq     1      0          0",
+        "TCP  1.2.3.4:80 wlc persistent 7                        ",
+        "TCP  1.2.3.4:80 lblcr persistent 7 mask 255.255.255.0",
+        "SCTP 1.2.3.4:80 rr                                       x",
+        "UDP  1.2.3.4:80 none",
+    ],
+)
+def test_rows_at_the_edge_of_the_layout_read_alike(row: str) -> None:
+    plain = written(3, 6, 0.0).decode().split("\n")
+    for at in (4, 6, len(plain) - 1):
+        assert_equal("\n".join([*plain[:at], row, *plain[at:]]).encode())
+
+
+def test_ordinary_listings_are_read_by_their_bytes() -> None:
+    """Else the comparison would be of something that is not used."""
+    assert ipvsadm_fast.parse(written(7, 500, 0.0), "f.txt") is not None
+    rows = written(7, 500, 0.0) + b"UDP  [2001:db8::a]:53 rr\n  -> [2001:db8::21]:53 Masq 1 0 0\nFWM  7 IPv6 wlc\n"
+    assert ipvsadm_fast.parse(rows, "f.txt") is not None
+    assert assert_equal(rows)
 
 
 @pytest.mark.parametrize("odd", [0.0, 0.002])
