@@ -279,6 +279,6 @@ def analyze(
     stage("fixes", len(findings.findings), len(findings.findings))
     return Analysis(
         snapshot, cells, findings, remedies, __version__, observations, proofs, results, *notes, reported,
-        drift=tuple(drift(snapshot)), compared=sum(bool(comparable(snapshot, node)) for node in snapshot.node_names),
+        drift=drift(snapshot), compared=sum(bool(comparable(snapshot, node)) for node in snapshot.node_names),
         traces=illustrations(world, cells) if illustrate else {}, rule_set=rule_set(),
     )  # fmt: skip

@@ -68,7 +68,7 @@ class Context:
 
     @cached_property
     def drift(self) -> tuple[Drift, ...]:
-        return tuple(drift(self.snapshot))
+        return drift(self.snapshot)
 
     def endpoint_nodes(self, service: Service) -> frozenset[str]:
         """Nodes that run a ready endpoint of the Service."""
