@@ -91,7 +91,8 @@ class Sums:
         numbers = np.asarray(pc.fill_null(numbers, -1)).astype(np.int64)
         ports = real["port"].fillna(-1).to_numpy(dtype=np.int64)
         odd = (numbers < 0) | (ports < 0) | (real["weight"] == 0).fillna(False).to_numpy(dtype=np.bool_)
-        sums = np.concatenate(([0], np.cumsum(_mixed_all((numbers << 16 | ports).astype(np.uint64)), dtype=np.uint64)))
+        sums = np.zeros(len(real) + 1, dtype=np.uint64)
+        sums[1:] = np.cumsum(_mixed_all((numbers << 16 | ports).astype(np.uint64)), dtype=np.uint64)
         odds = np.concatenate(([0], np.cumsum(odd)))
         found = {}
         for key, places in runs(real).items():

@@ -7,9 +7,10 @@ layer-4 listeners keep the client's address.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
-from analyzer.forwarding.world import Backend, LbListener, LoadBalancer
+from analyzer.forwarding.world import Backend, LbListener, LoadBalancer, NodeBackends
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import Service, ServicePort, evidence_of, number, records, text
 
@@ -145,24 +146,38 @@ def implied_listener(
         name, _, number_text = item.strip().partition(":")
         if number_text == str(port.port):
             protocol = name
-    backends: tuple[Backend, ...] | None = None
+    backends: Sequence[Backend] | None = None
     ready = [one for one in service.endpoints_of(port, 4) if one.ready]
     if service.annotations.get("service.beta.kubernetes.io/backend-type") == "eni":
         if service.endpoints_known:
             backends = tuple(Backend(one.address, one.port or 0, 100, "eni", one.node, one.evidence) for one in ready)
     elif port.node_port and service.endpoints_known:
-        nodes = {one.node for one in ready} if service.external_policy == "Local" else _candidates(snapshot)
-        backends = tuple(
-            Backend(node_addresses[node][0], port.node_port, 100, "ecs", node, service.evidence)
-            for node in sorted(nodes)
-            if node_addresses.get(node)
-        )
+        if service.external_policy == "Local":
+            nodes = _reachable({one.node for one in ready}, node_addresses)
+        else:
+            nodes = _candidates(snapshot, node_addresses)
+        backends = NodeBackends(nodes, port.node_port, service.evidence)
     return LbListener(protocol, port.port, port.port, backends, "", "", service.evidence, inferred=True)
 
 
-def _candidates(snapshot: Snapshot) -> set[str]:
-    return {
-        text(row["name"])
-        for row in records(snapshot["nodes"])
-        if str(row["ready"]) != "False" and "exclude-from-external-load-balancers" not in text(row["labels"])
-    }
+def _reachable(names: Iterable[str], node_addresses: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
+    return tuple((node_addresses[node][0], node) for node in sorted(names) if node_addresses.get(node))
+
+
+_CANDIDATES: WeakKeyDictionary[Snapshot, tuple[Mapping[str, tuple[str, ...]], tuple[tuple[str, str], ...]]] = (
+    WeakKeyDictionary()
+)
+"""For the addresses that were asked with; every port of every Service asks for the same."""
+
+
+def _candidates(snapshot: Snapshot, node_addresses: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, str], ...]:
+    """(address, name) of the nodes that the cloud controller registers."""
+    known = _CANDIDATES.get(snapshot)
+    if known is None or known[0] is not node_addresses:
+        names = {
+            text(row["name"])
+            for row in records(snapshot["nodes"])
+            if str(row["ready"]) != "False" and "exclude-from-external-load-balancers" not in text(row["labels"])
+        }
+        known = _CANDIDATES[snapshot] = (node_addresses, _reachable(names, node_addresses))
+    return known[1]

@@ -58,9 +58,9 @@ def matrix(
         targets = targets[:most]
     cells: dict[tuple[Source, Target], Verdict] = {}
     apart = isinstance(world.snapshot.tables, SpilledTables)
+    if apart:
+        shared_walks(world).prepare((vantage.source, row.target) for row in targets for vantage in columns)
     for vantage in columns:
-        if apart:
-            shared_walks(world).prepare((vantage.source, row.target) for row in targets)
         for row in targets:
             cells[(vantage.source, row.target)] = verdict_of(world, vantage.source, row.target)
             if progress is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Arrival, Session, Stop
@@ -108,7 +109,7 @@ class NetworkWalk(NodeWalk):
                   backend=f"{backend.address}:{backend.port}", candidates=len(live), layer="7" if listener.layer7 else "4")  # fmt: skip
         return self.network(after, "")
 
-    def pick_backend(self, balancer: LoadBalancer, port: int, live: tuple[Backend, ...]) -> Backend:
+    def pick_backend(self, balancer: LoadBalancer, port: int, live: Sequence[Backend]) -> Backend:
         if len(live) == 1:
             return live[0]
         total = sum(one.weight for one in live)

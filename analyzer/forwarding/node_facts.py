@@ -27,6 +27,8 @@ PORT_OPTIONS = frozenset(["--dport", "--sport", "--dports", "--sports", "--ports
 INTERFACE_OPTIONS = frozenset(["-i", "-o", "--physdev-in", "--physdev-out"])
 PLAIN_SETS = re.compile(r"(hash:(ip|net)(,port)?(,(ip|net))?|bitmap:port)")
 
+MOST_SPOTS = 20_000
+"""Answers of one node that are remembered; beyond, they are asked again."""
 Interned = dict[Hashable, int]
 
 
@@ -407,6 +409,8 @@ class Remembered:
         key = (protocol, address, port, ports)
         known = self._spots.get(key)
         if known is None:
+            if len(self._spots) > MOST_SPOTS:
+                self._spots.clear()
             known = self._spots[key] = self._read().spot(*key)
         return known
 

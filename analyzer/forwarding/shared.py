@@ -8,7 +8,7 @@ meet something its key did not name (another address, another choice), nobody sh
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,6 +26,8 @@ Role = tuple[str, int, int]
 """What a name is in a way: (node | own | address | pod | hosted | port, which, which of its own addresses)."""
 MANY = 100_000
 """Verdict patterns kept; beyond, the oldest are made again."""
+WAYS = 60_000
+"""Ways told together, node by node (1 KB each)."""
 
 
 Text = tuple[str | Role, ...]
@@ -55,7 +57,7 @@ class PinnedWalk(Walk):
         self.also = ()
         return way.real
 
-    def pick_backend(self, balancer: LoadBalancer, port: int, live: tuple[Backend, ...]) -> Backend:
+    def pick_backend(self, balancer: LoadBalancer, port: int, live: Sequence[Backend]) -> Backend:
         if self.way.backend is None or balancer.address != self.way.target.address:
             raise Unlike(f"a backend of {balancer.address}")
         self.choices.append(Choice("backend", "", 1, 0))
@@ -144,12 +146,18 @@ class SharedWalks:
     def prepare(self, cells: Iterable[tuple[Source, Target]]) -> None:
         """Tell the ways of many connections node by node, each with its state at hand, where not all states can be kept."""
         by_end: dict[str, list[Way]] = {}
+        held = 0
         for source, target in cells:
-            try:
+            with suppress(Unlike):
                 for way in self.ways.of(source, target):
                     by_end.setdefault(way.end or way.entry or way.start, []).append(way)
-            except Unlike:
-                continue
+                    held += 1
+            if held > WAYS:
+                self._tell(by_end)
+                by_end, held = {}, 0
+        self._tell(by_end)
+
+    def _tell(self, by_end: Mapping[str, Sequence[Way]]) -> None:
         for ways in by_end.values():
             for way in ways:
                 with suppress(Unlike):

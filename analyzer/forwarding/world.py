@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import overload
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import contains, family_of
@@ -65,11 +66,41 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeBackends(Sequence[Backend]):
+    """Nodes behind a listener, all with one nodePort: made when looked at, because every Service has as many as there are nodes.
+
+    `nodes` are (address, name); listeners share it.
+    """
+
+    nodes: tuple[tuple[str, str], ...]
+    port: int
+    evidence: Evidence
+
+    def _one(self, place: tuple[str, str]) -> Backend:
+        return Backend(place[0], self.port, 100, "ecs", place[1], self.evidence)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Backend]:
+        return map(self._one, self.nodes)
+
+    @overload
+    def __getitem__(self, at: int) -> Backend: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Backend, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> Backend | tuple[Backend, ...]:
+        return tuple(map(self._one, self.nodes[at])) if isinstance(at, slice) else self._one(self.nodes[at])
+
+
+@dataclass(frozen=True, slots=True)
 class LbListener:
     protocol: str
     port: int
     port_end: int
-    backends: tuple[Backend, ...] | None
+    backends: Sequence[Backend] | None
     """None: the documents do not say which backends it has."""
     acl: str
     description: str
@@ -135,6 +166,7 @@ class World:
     _states: OrderedDict[str, tuple[NodeState, int]] = field(default_factory=OrderedDict)
     _weight: int = 0
     _holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _eligible: dict[tuple[int, int], tuple[Sequence[Backend], tuple[Backend, ...]]] = field(default_factory=dict)
 
     def state(self, node: str) -> NodeState:
         """A node's state. The ones used last are kept; whoever goes over many nodes asks all of one before the next."""
@@ -216,15 +248,21 @@ class World:
     def endpoint(self, address: str, port: int, protocol: str) -> tuple[Endpoint, ...]:
         return self.endpoints.get((protocol, address, port), ())
 
-    def eligible(self, listener: LbListener) -> tuple[Backend, ...]:
+    def eligible(self, listener: LbListener) -> Sequence[Backend]:
         """The backends that get traffic: with a weight and not called abnormal; none at all if that is not known."""
         if listener.acl or listener.backends is None:
             return ()
-        return tuple(
-            one
-            for one in listener.backends
-            if one.weight > 0 and (listener.port, one.address, one.port) not in self.abnormal
-        )
+        listed = listener.backends
+        if isinstance(listed, NodeBackends) and not self.abnormal:
+            return listed
+        known = self._eligible.get((id(listed), listener.port))
+        if known is None:
+            live = tuple(
+                one for one in listed if one.weight > 0 and (listener.port, one.address, one.port) not in self.abnormal
+            )
+            # The list itself is kept, so that nothing else gets its identity.
+            known = self._eligible[(id(listed), listener.port)] = (listed, live)
+        return known[1]
 
     def hosted(self, protocol: str, address: str, port: int) -> Pod | None:
         """The hostNetwork pod behind an endpoint at this address and port."""

@@ -8,7 +8,7 @@ load balancer are made only with force-override-listeners. Of other clouds only 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from analyzer.errors import UsageError
@@ -179,7 +179,7 @@ def _follow_port(
         _change_backends(changes, after, lb, text(row["server_group"]), had, wanted)
 
 
-def _backends(snapshot: Snapshot, service: Service, port: ServicePort) -> tuple[Backend, ...] | None:
+def _backends(snapshot: Snapshot, service: Service, port: ServicePort) -> Sequence[Backend] | None:
     return implied_listener(snapshot, service, port, node_addresses(snapshot)).backends
 
 
