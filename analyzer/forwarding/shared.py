@@ -16,7 +16,7 @@ from functools import lru_cache
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Crossing
 from analyzer.forwarding.model import CLIENT_PORT, Choice, Outcome, Packet, Path, Source, Target, Verdict
 from analyzer.forwarding.node_facts import Unlike
-from analyzer.forwarding.state import RealServer, VirtualServer
+from analyzer.forwarding.state import RealServer, ServerKey, VirtualServer
 from analyzer.forwarding.verdict import combine, explore, trace
 from analyzer.forwarding.walk import Walk
 from analyzer.forwarding.ways import Way, Ways
@@ -26,7 +26,7 @@ Role = tuple[str, int, int]
 """What a name is in a way: (node | own | address | pod | hosted | port, which, which of its own addresses)."""
 MANY = 100_000
 """Verdict patterns kept; beyond, the oldest are made again."""
-WAYS = 60_000
+WAYS = 100_000
 """Ways told together, node by node (1 KB each)."""
 
 
@@ -144,24 +144,50 @@ class SharedWalks:
         return known
 
     def prepare(self, cells: Iterable[tuple[Source, Target]]) -> None:
-        """Tell the ways of many connections node by node, each with its state at hand, where not all states can be kept."""
-        by_end: dict[str, list[Way]] = {}
-        held = 0
-        for source, target in cells:
+        """Tell the ways of many connections, where not all node states can be kept: each node is asked everything at once."""
+        asked = list(cells)
+        places: dict[str, dict[ServerKey, None]] = {}
+        for source, target in asked:
             with suppress(Unlike):
-                for way in self.ways.of(source, target):
-                    by_end.setdefault(way.end or way.entry or way.start, []).append(way)
-                    held += 1
-            if held > WAYS:
-                self._tell(by_end)
-                by_end, held = {}, 0
-        self._tell(by_end)
+                for node, key in self.ways.entries(source, target):
+                    places.setdefault(node, {})[key] = None
+        for node, keys in places.items():
+            for key in keys:
+                self.ways.served(node, key)
+        ways: list[Way] = []
+        for source, target in asked:
+            with suppress(Unlike):
+                ways += self.ways.of(source, target)
+            if len(ways) > WAYS:
+                self._tell(ways)
+                ways = []
+        self._tell(ways)
 
-    def _tell(self, by_end: Mapping[str, Sequence[Way]]) -> None:
-        for ways in by_end.values():
-            for way in ways:
-                with suppress(Unlike):
-                    self._kind(way)
+    def _tell(self, ways: Sequence[Way]) -> None:
+        """Find the kinds of some ways: first what their keys ask, node by node, then the keys."""
+        questions: dict[str, dict[tuple[str, str, int, tuple[int, ...]], None]] = {}
+        pairs: dict[str, dict[str, None]] = {}
+        for way in ways:
+            with suppress(Unlike):
+                asked = dict.fromkeys(self.ways.questions(way))
+                for node in way.nodes:
+                    questions.setdefault(node, {}).update(asked)
+                    pairs.setdefault(node, {}).update(dict.fromkeys(way.nodes))
+        known = {}
+        for node, own in questions.items():
+            with suppress(Unlike):
+                facts = known[node] = self.ways.facts(node)
+                for question in own:
+                    with suppress(Unlike):
+                        facts.spot(*question)
+        for node, facts in known.items():
+            for other in pairs[node]:
+                if other != node and other in known:
+                    with suppress(Unlike):
+                        facts.neighbour(known[other])
+        for way in ways:
+            with suppress(Unlike):
+                self._kind(way)
 
     def stages(self, source: Source, target: Target) -> tuple[Stages, ...]:
         """What each path of the connection does on the nodes of its request, as conntrack there would record it."""

@@ -8,15 +8,18 @@ walk stands for both, with the names exchanged (`shared.py`).
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, is_loopback, is_multicast
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS
 from analyzer.forwarding.model import Source, Target
 from analyzer.forwarding.node_facts import Interned, NodeFacts, Remembered, Unlike, interned
 from analyzer.forwarding.state import RealServer, ServerKey
 from analyzer.forwarding.world import HOST_STACK, Backend, LbListener, World
+
+NOWHERE = Evidence("", 0)
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Ways:
         self.table: Interned = {}
         self._facts: dict[str, Remembered] = {}
         self._owners: dict[str, str] = {}
+        self._served: dict[tuple[str, ServerKey], tuple[RealServer, ...]] = {}
+        self._lists: dict[tuple[RealServer, ...], tuple[RealServer, ...]] = {}
         self._spots: dict[tuple[str, str, int], tuple[int, str]] = {}
         self._joint: dict[tuple[str, ...], tuple[tuple[Remembered, ...], int]] = {}
 
@@ -123,14 +128,43 @@ class Ways:
     def _picks(self, way: Way, address: str, port: int) -> Iterator[Way]:
         """The way with each real server of the virtual server at address:port of its entry node."""
         key = (way.target.protocol, address, port)
-        server = self.world.state(way.entry).virtual_servers.get(key) if way.entry else None
-        live = server.live if server is not None else ()
+        live = self.served(way.entry, key) if way.entry else ()
         if not live:
             yield way
         for index, real in enumerate(live):
             end = self.owner(real.address)
             yield Way(way.source, way.target, way.start, way.entry, end, way.backend, way.backend_index, real, index,
                       (way.entry, key))  # fmt: skip
+
+    def served(self, node: str, key: ServerKey) -> tuple[RealServer, ...]:
+        """The real servers that a node's virtual server gives connections to, without the lines they stand on."""
+        known = self._served.get((node, key))
+        if known is None:
+            server = self.world.state(node).virtual_servers.get(key)
+            live = (
+                tuple(replace(one, evidence=NOWHERE, active=None) for one in server.live) if server is not None else ()
+            )
+            # Nodes list the same ones: equal lists are kept once.
+            known = self._served[(node, key)] = self._lists.setdefault(live, live)
+        return known
+
+    def entries(self, source: Source, target: Target) -> Iterator[tuple[str, ServerKey]]:
+        """The nodes that a load balancer may send the connection to, and what is dialled there; none without one."""
+        world = self.world
+        balancer = world.load_balancers.get(target.address)
+        start = self._start(source)
+        if balancer is None or self._holder(target.address) or (start and world.state(start).is_local(target.address)):
+            return
+        listener = balancer.listener(target.protocol, target.port)
+        for backend in world.eligible(listener) if listener is not None else ():
+            entry = self.owner(backend.address)
+            if entry:
+                yield entry, (target.protocol, backend.address, backend.port)
+
+    def questions(self, way: Way) -> tuple[tuple[str, str, int, tuple[int, ...]], ...]:
+        """What the key of a way asks of each of its nodes."""
+        protocol = way.target.protocol
+        return tuple((protocol, address, port, way.ports) for address, port in self._places(way)[0])
 
     def _start(self, source: Source) -> str:
         if source.kind == "node":
@@ -174,17 +208,8 @@ class Ways:
             Unlike: something about the way cannot be written down so.
         """
         protocol = way.target.protocol
-        client = self.client(way.source, way.target)
-        addresses, ports, nodes = way.addresses, way.ports, way.nodes
-        places: tuple[tuple[str, int], ...] = tuple(zip(addresses, ports, strict=True))
-        if client:
-            places = (*places, (client, 0))
-        proxied: Hashable = None
-        if way.backend is not None or not way.entry:
-            listener = self._listener(way)
-            proxied = listener and self._balanced(listener)
-            if listener is not None and listener.layer7:
-                places = (*places, (LB_PROXY_ADDRESS, 0))
+        ports, nodes = way.ports, way.nodes
+        places, client, proxied = self._places(way)
         spots: list[int] = []
         for address, port in places:
             fact, owner = self._spot(protocol, address, port)
@@ -200,6 +225,20 @@ class Ways:
             nodes.index(way.end) if way.end else -1, way.backend is not None, real and real.forwarding,
             server and nodes.index(server[0]), proxied, tuple(spots),
         )  # fmt: skip
+
+    def _places(self, way: Way) -> tuple[tuple[tuple[str, int], ...], str, Hashable]:
+        """The addresses and ports that occur, the client's address, and what a load balancer on the way is like."""
+        client = self.client(way.source, way.target)
+        places: tuple[tuple[str, int], ...] = tuple(zip(way.addresses, way.ports, strict=True))
+        if client:
+            places = (*places, (client, 0))
+        proxied: Hashable = None
+        if way.backend is not None or not way.entry:
+            listener = self._listener(way)
+            proxied = listener and self._balanced(listener)
+            if listener is not None and listener.layer7:
+                places = (*places, (LB_PROXY_ADDRESS, 0))
+        return places, client, proxied
 
     def _together(self, nodes: tuple[str, ...]) -> tuple[tuple[Remembered, ...], int]:
         """The facts of some nodes, and what they are to each other."""

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding import Matrix, Source, Target, World
+from analyzer.forwarding.shared import shared_walks
 from analyzer.observations.counters import signs
 from analyzer.observations.expect import Expected, Key, Server, expected
 from analyzer.observations.flows import EVIDENCE, OUTSIDE, Flow, Flows, flows
 from analyzer.observations.judge import NOTHING, Judgement, judge
 from analyzer.observations.model import Observations, Seen
 from analyzer.snapshot import Snapshot
+from analyzer.snapshot.spill import SpilledTables
 
 MAX_WALKS = 8_000
 """Walks of one comparison: as many as a matrix has cells."""
@@ -37,12 +39,15 @@ class _Comparison:
             self.nodes_of.setdefault((protocol, address, port), []).append(node)
 
     def run(self, nodes: tuple[str, ...]) -> Observations:
-        cells = tuple(
-            self.cell(vantage.source, row.target)
+        every = [
+            (vantage.source, row.target)
             for row in self.matrix.targets
             for vantage in self.matrix.vantages
             if (vantage.source, row.target) in self.matrix.cells
-        )
+        ]
+        if isinstance(self.snapshot.tables, SpilledTables):
+            shared_walks(self.world).prepare(one for one in every if any(True for _ in self.candidates(*one)))
+        cells = tuple(self.cell(source, target) for source, target in every)
         return Observations(cells, tuple(signs(self.snapshot, self.world)), nodes, self.not_compared)
 
     def entrances(self, target: Target) -> Iterator[tuple[str, str, int]]:
@@ -120,6 +125,8 @@ class _Comparison:
 
         Rules may match its address (source ranges, a CNI's masquerade), and a load balancer's own checks look like clients.
         """
+        if isinstance(self.snapshot.tables, SpilledTables):
+            shared_walks(self.world).prepare((Source("external", client), target) for client in flow.clients)
         for client in flow.clients:
             if self.walks >= MAX_WALKS:
                 return NOTHING

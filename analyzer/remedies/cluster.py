@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from analyzer.remedies import profiles
 from analyzer.snapshot.model import Snapshot
-from analyzer.snapshot.objects import Service, mapping, number, records, text
+from analyzer.snapshot.objects import Service, columns, mapping, number, records, text
 
 _VERSION = re.compile(r"v?(\d{1,4}(?:\.\d{1,4}){1,3})")
 _CCM_IMAGE = re.compile(r"cloud-controller-manager[^,:]{0,80}:(v?\d[\w.-]{0,60})")
@@ -182,14 +182,17 @@ class Cluster:
             found[text(row["node_name"])] = (text(row["namespace"]), owner)
         return found
 
-    @cached_property
-    def bound(self) -> Mapping[str, Mapping[str, int]]:
-        """Address on kube-ipvs0 -> {node that holds it: prefix length}."""
-        frame = self.snapshot["addresses"]
-        frame = frame[(frame["interface"] == "kube-ipvs0") & frame["address"].notna()]
-        found: dict[str, dict[str, int]] = {}
-        for node, address, length in zip(frame["node"], frame["address"], frame["prefix_len"], strict=True):
-            found.setdefault(str(address), {})[str(node)] = number(length) or (128 if ":" in str(address) else 32)
+    def bound(self, nodes: Iterable[str]) -> Mapping[str, int]:
+        """Address on kube-ipvs0 of one of the nodes -> its prefix length there, in the order of the captures."""
+        wanted = set(nodes)
+        found: dict[str, int] = {}
+        for node in (one for one in self.snapshot.by_node if one in wanted):
+            frame = self.snapshot.by_node[node].get("addresses")
+            for interface, address, length in (
+                columns(frame, "interface", "address", "prefix_len") if frame is not None else ()
+            ):
+                if interface == "kube-ipvs0" and address:
+                    found.setdefault(address, length or (128 if ":" in address else 32))
         return found
 
     @cached_property

@@ -65,7 +65,7 @@ def appendix(snapshot: Snapshot, messages: Messages, limits: Limits) -> tuple[Ta
     for name, make in makers.items():
         rows = make(snapshot, limits)
         labels = tuple((messages.text(f"report.column.{column}"), share) for column, share in _COLUMNS[name].items())
-        tables.append(TableView(name, messages.text(f"table.{name}"), labels, tuple(rows), len(snapshot[name])))
+        tables.append(TableView(name, messages.text(f"table.{name}"), labels, tuple(rows), snapshot.count(name)))
     return tuple(tables)
 
 
@@ -93,11 +93,10 @@ def _services(snapshot: Snapshot, limits: Limits) -> list[tuple[str, ...]]:
 
 def _virtual_servers(snapshot: Snapshot, limits: Limits) -> list[tuple[str, ...]]:
     """In the order of the captures, node by node; masked addresses are joined by line, the others too."""
-    servers = snapshot["virtual_servers"].head(limits.rows)
+    servers = snapshot.head("virtual_servers", limits.rows)
     files = set(servers["file"].astype("str"))
     reals: dict[tuple[str, str], list[str]] = {}
-    frame = snapshot["real_servers"]
-    near = frame[frame["file"].astype("str").isin(files)]
+    near = snapshot.of_files("real_servers", files)
     for file, line, address, port, weight in texts(near, ("file", "vs_line", "address", "port", "weight"), limits.cell):
         end = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
         reals.setdefault((file, line), []).append(f"{end} ({weight})" if weight else end)

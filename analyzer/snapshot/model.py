@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -127,6 +127,24 @@ class Snapshot:
         if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
             return (frame for _, frame in self.tables.chunks(table))
         return (self.tables[table],)
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        stored = isinstance(self.tables, SpilledTables) and table in self.tables.stored
+        return self.tables.rows(table) if stored and isinstance(self.tables, SpilledTables) else len(self.tables[table])
+
+    def head(self, table: str, rows: int) -> pd.DataFrame:
+        """The first rows of a table."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            return self.tables.head(table, rows)
+        return self.tables[table].head(rows)
+
+    def of_files(self, table: str, files: Collection[str]) -> pd.DataFrame:
+        """The rows of a table that stand in some files."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            return self.tables.of_files(table, files)
+        frame = self.tables[table]
+        return frame[frame["file"].astype("str").isin(files)]
 
     @cached_property
     def objects(self) -> Objects:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -190,6 +190,29 @@ class SpilledTables(Mapping[str, "pd.DataFrame"]):
         for node, own in self.nodes.items():
             if name in own and own.rows(name):
                 yield node, own[name]
+
+    def rows(self, name: str) -> int:
+        return sum(own.rows(name) for own in self.nodes.values() if name in own)
+
+    def head(self, name: str, rows: int) -> pd.DataFrame:
+        """The first rows of a stored table."""
+        parts: list[tuple[str, pd.DataFrame]] = []
+        for node, frame in self.chunks(name):
+            parts.append((node, frame.head(rows)))
+            rows -= len(parts[-1][1])
+            if rows <= 0:
+                break
+        return self._concat(name, parts) if parts else TABLES[name].empty()
+
+    def of_files(self, name: str, files: Collection[str]) -> pd.DataFrame:
+        """The rows of a stored table that stand in some files; a node whose one file is another one is not read."""
+        parts = []
+        for node, own in self.nodes.items():
+            if name in own and own.rows(name) and dict(own.slots[name].constant).get("file", "") in ("", *files):
+                frame = own[name]
+                parts.append((node, frame[frame["file"].astype("str").isin(files)]))
+        parts = [(node, frame) for node, frame in parts if len(frame)]
+        return self._concat(name, parts) if parts else TABLES[name].empty()
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name in self.stored:

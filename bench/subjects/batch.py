@@ -58,7 +58,9 @@ def reference(path: Path) -> Mapping[str, str]:
     import make_queue
 
     size = len(list(path.glob("*/*.tar.gz")))
-    all_, half = (f"{count - count // make_queue.BROKEN_EVERY} {count // make_queue.BROKEN_EVERY}" for count in (size, size // 2))
+    all_, half = (
+        f"{count - count // make_queue.BROKEN_EVERY} {count // make_queue.BROKEN_EVERY}" for count in (size, size // 2)
+    )
     return {BASE: all_, "ipvscope batch": all_, "ipvscope batch, half": half}
 
 

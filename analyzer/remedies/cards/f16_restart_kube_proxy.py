@@ -13,7 +13,7 @@ from analyzer.remedies.effects import Effects
 from analyzer.remedies.model import Change, Prerequisite, Remedy
 from analyzer.remedies.plan import Plan
 from analyzer.remedies.words import command, ipvs_server, kubectl, lines, listed
-from analyzer.snapshot.objects import number, records, text
+from analyzer.snapshot.objects import columns
 from analyzer.whatif.edits import Resync
 
 MANY = 20
@@ -63,10 +63,10 @@ def build(case: Case) -> Remedy | None:
 
 def clean(case: Case) -> Remedy | None:
     """F16b: nodes in another mode that still have kube-ipvs0; kube-proxy does not clean up after that mode by itself."""
-    nodes = [node for node in _other_mode(case) if any(node in held for held in case.cluster.bound.values())]
+    nodes = [node for node in _other_mode(case) if case.cluster.bound((node,))]
     if not nodes:
         return None
-    left = [address for address, held in case.cluster.bound.items() if not held.keys().isdisjoint(nodes)]
+    left = list(case.cluster.bound(nodes))
     return Remedy(
         "F16b", {"nodes": listed(nodes), "left_over": listed(left)},
         (lines("kube-proxy --cleanup", "ipvsadm --clear", "ip link delete dev kube-ipvs0", title="change.clean-node"),), (),
@@ -91,17 +91,16 @@ def _left_over(case: Case) -> tuple[list[str], list[str]]:
     about = set(case.addresses)
     nodes = set(case.nodes)
     found = {
-        address: next(iter(held.values()))
-        for address, held in case.cluster.bound.items()
-        if (not about or address in about) and not nodes.isdisjoint(held) and not _owned(case, address)
+        address: length
+        for address, length in case.cluster.bound(nodes).items()
+        if (not about or address in about) and not _owned(case, address)
     }
     commands: dict[str, None] = {}
-    servers = case.snapshot["virtual_servers"]
-    chosen = servers[servers["address"].isin(list(found)) & servers["node"].isin(case.nodes)] if found else None
-    for row in records(chosen) if chosen is not None else ():
-        port = number(row["port"])
-        if port is not None:
-            commands[command("ipvsadm", "-D", *ipvs_server(text(row["address"]), port, text(row["protocol"])))] = None
+    for node in (one for one in case.snapshot.by_node if one in nodes and found):
+        servers = case.snapshot.by_node[node].get("virtual_servers")
+        for address, port, protocol in columns(servers, "address", "port", "protocol") if servers is not None else ():
+            if address in found and port is not None:
+                commands[command("ipvsadm", "-D", *ipvs_server(address, port, protocol or ""))] = None
     for address, length in found.items():
         commands[command("ip", "addr", "del", f"{address}/{length}", "dev", "kube-ipvs0")] = None
     return list(found), list(commands)
