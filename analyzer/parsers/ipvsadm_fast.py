@@ -28,7 +28,7 @@ def parse(data: bytes, file: str) -> Parsed | None:
     """The whole capture, or null when it is not an ordinary listing."""
     if not data.startswith(HEADER[0]):
         return None
-    rows = ipvsadm_bytes.read(data)
+    rows = _read(data)
     if rows is None or not len(rows.virtual["line"]) or len(rows.odd) * ODD > rows.total:
         return None
     first = int(rows.virtual["line"][0])
@@ -36,6 +36,19 @@ def parse(data: bytes, file: str) -> Parsed | None:
         return None
     opened = _opened(data, rows)
     return None if opened is None else _parsed(opened, rows, first, file)
+
+
+_LATEST: list[tuple[bytes, Rows | None]] = []
+
+
+def _read(data: bytes) -> Rows | None:
+    """The rows of a listing; those of the one before if it is the same, as on nodes without traffic or NodePorts of their own."""
+    for known, rows in _LATEST:
+        if known == data:
+            return rows
+    found = ipvsadm_bytes.read(data)
+    _LATEST[:] = [(data, found)]
+    return found
 
 
 def _opened(data: bytes, rows: Rows) -> envelope.Envelope | None:
@@ -87,15 +100,15 @@ def _as_blocks(columns: Columns, rows: Rows) -> None:
     real, virtual, names = rows.real, rows.virtual, rows.names.to_pylist()
     columns.reals.blocks.append(
         (
-            _list(names, real["address"]), real["port"], _list(_FORWARDING, real["forwarding"]),
-            real["weight"], real["active"], real["inactive"], real["line"],
+            _list(names, real["address"]), real["port"].copy(), _list(_FORWARDING, real["forwarding"]),
+            *(real[name].copy() for name in ("weight", "active", "inactive", "line")),
         )
     )  # fmt: skip
     persistence = [None if seconds < 0 else seconds for seconds in virtual["persistence_s"].tolist()]
     columns.virtuals.blocks.append(
         (
-            _list(_PROTOCOLS, virtual["protocol"]), _list(names, virtual["address"]), virtual["port"],
-            [4] * len(virtual["line"]), _list(_SCHEDULERS, virtual["scheduler"]), persistence, virtual["line"],
+            _list(_PROTOCOLS, virtual["protocol"]), _list(names, virtual["address"]), virtual["port"].copy(),
+            [4] * len(virtual["line"]), _list(_SCHEDULERS, virtual["scheduler"]), persistence, virtual["line"].copy(),
         )
     )  # fmt: skip
 
@@ -109,7 +122,8 @@ def _tables(rows: Rows, file: str) -> dict[str, pd.DataFrame]:
     import numpy as np
     import pandas as pd
 
-    real, virtual = rows.real, rows.virtual
+    # Copies: frames may be written to, and the rows serve the next listing too.
+    real, virtual = ({name: column.copy() for name, column in one.items()} for one in (rows.real, rows.virtual))
     count, below = len(virtual["line"]), len(real["line"])
     owner = np.searchsorted(virtual["line"], real["line"]) - 1
     nobody = virtual["persistence_s"] < 0

@@ -1,6 +1,7 @@
-"""What a queue costs beside its analyses: `ipvscope batch` of small bundles, one at a time, against one process that analyses them.
+"""What a queue costs beside its analyses: `ipvscope batch` of small bundles, one at a time, against one process for all.
 
-The checksum is how many bundles could be analysed and how many are broken. Memory that grew with the queue would show between half of it and all.
+The checksum is how many bundles could be analysed and how many are broken. Memory that grew with the queue would show as a
+difference between half of it and all.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ import sys
 from analyzer.parsers import registry
 with open(sys.argv[1], "rb") as file:
     data = file.read()
-for _ in range({times}):
-    [(form, parsed)] = registry.parse_member(data, "ipvsadm-Ln.txt")
+for number in range({times}):
+    one = data.replace(b" Masq ", b" Route" if number else b" Masq ") if {unlike} else data
+    [(form, parsed)] = registry.parse_member(one, "ipvsadm-Ln.txt")
 real = parsed.tables["real_servers"]
 print(len(parsed.tables["virtual_servers"]), len(real), int(real["weight"].sum()), int(real["active"].sum()))
 """
@@ -57,10 +58,7 @@ def ways(path: Path) -> Mapping[str, Sequence[str]]:
     if mawk := shutil.which("mawk"):
         found[BASE] = [mawk, MAWK, str(path)]
     for times in (1, 2):  # the difference is a further node with the same content
-        found[f"ipvscope, {times} node{'s' * (times > 1)}"] = [
-            sys.executable,
-            "-c",
-            PARSE.format(times=times),
-            str(path),
-        ]
+        run = PARSE.format(times=times, unlike=False)
+        found[f"ipvscope, {times} node{'s' * (times > 1)}"] = [sys.executable, "-c", run, str(path)]
+    found["ipvscope, 2 unlike nodes"] = [sys.executable, "-c", PARSE.format(times=2, unlike=True), str(path)]
     return found
