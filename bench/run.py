@@ -118,6 +118,8 @@ def machine() -> dict[str, Any]:
 def show(record: Mapping[str, Any]) -> None:
     if record["kind"] == "skipped":
         print(f"{record['subject']}: skipped, {record['why']}")
+    elif "wrong" in record and record["kind"] == "large":
+        print(f"{record['nodes']} nodes x {record['services']} Services: {record['wrong']}")
     elif "wrong" in record:
         print(f"{record['subject']:<14}{record['way']:<34}wrong result: {record['wrong']} not {record['checksum']}")
     elif record["kind"] == "time":
@@ -125,6 +127,8 @@ def show(record: Mapping[str, Any]) -> None:
         print(
             f"{record['subject']:<14}{record['way']:<34}{record['cpu_s']:>8.2f} s{ratio:>8} x{record['rss_mb']:>8} MB"
         )
+    elif record["kind"] == "large":
+        print(f"{record['nodes']} nodes x {record['services']} Services: {record['cpu_s']} s, {record['rss_mb']} MB")
     elif record["kind"] == "growth":
         print(f"growth of {record['step']} with {record['axis']}: {record['cpu_s']} s, exponent {record['exponent']}")
     sys.stdout.flush()
@@ -151,6 +155,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each way (default 5)")
     parser.add_argument("--size", action="append", default=[], metavar="SUBJECT=N", help="another size for a subject")
     parser.add_argument("--growth", action="store_true", help="also how cost grows with nodes, services and entries")
+    parser.add_argument(
+        "--large", nargs="?", const="", metavar="NODESxSERVICES,...", help="also whole analyses of large clusters"
+    )
     parser.add_argument("--json", type=Path, help="append the records to this file, one JSON object per line")
     parser.add_argument("--doc", type=Path, help="write the tables of the JSON file to this Markdown file")
     chosen = parser.parse_args(argv)
@@ -187,6 +194,11 @@ def _records(
         import growth
 
         yield from growth.records(measure, folder, max(1, min(chosen.rounds, 2)))
+    if chosen.large is not None:
+        sys.path.insert(0, str(HERE))
+        import large
+
+        yield from large.records(measure, folder, chosen.large or large.SIZES)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,14 @@ twice the size, twice the cost). The target is 1.1 or less. Fixed costs flatten 
 increase" leaves them out (how the second increase relates to the first one) and is empty where an increase of less than 0.1 s
 says nothing. A matrix has at most 8,000 cells; beyond, the nodes that differ most stand for the others.
 """
+LARGE = """
+## Large clusters
+
+`ipvscope analyze BUNDLE` with HTML and JSON, without limits, once for each size: CPU seconds, memory and time of the whole
+command, with {conntrack} conntrack entries a node and the objects as JSON. The target is 5,000 nodes x 5,000 Services in 4 GB
+resident on 2 CPUs; it has not been run.
+
+"""
 
 
 def document(path: Path) -> str:
@@ -33,6 +41,7 @@ def document(path: Path) -> str:
     times = {(one["subject"], one["way"]): one for one in records if one["kind"] == "time"}
     skipped = {one["subject"]: one["why"] for one in records if one["kind"] == "skipped"}
     growth = {(one["axis"], one["step"]): one for one in records if one["kind"] == "growth"}
+    large = {(one["nodes"], one["services"]): one for one in records if one["kind"] == "large"}
     machine = next((one for one in reversed(records) if one["kind"] == "machine"), {})
     rounds = min((one["rounds"] for one in times.values()), default=0)
     parts = [HEAD.format(rounds=rounds, machine=_machine(machine, times.values()))]
@@ -50,7 +59,34 @@ def document(path: Path) -> str:
         parts.append(GROWTH.format(rounds=min(one["rounds"] for one in growth.values())))
         for axis in dict.fromkeys(axis for axis, _ in growth):
             parts.append(_growth(axis, [one for (which, _), one in growth.items() if which == axis]))
+    if large:
+        parts.append(LARGE.format(conntrack=next(iter(large.values()))["conntrack"]))
+        parts.append(_large([one for _, one in sorted(large.items())]))
     return "".join(parts)
+
+
+def _large(rows: list[dict[str, Any]]) -> str:
+    def line(one: dict[str, Any]) -> list[str]:
+        size = [f"{one['nodes']:,} x {one['services']:,}", f"{one['packed'] / 1e6:,.0f}"]
+        if "wrong" in one:
+            return [*size, one["wrong"], "", "", "", "", ""]
+        each = one["cpu_s"] / (one["nodes"] * one["services"]) * 1e3
+        return [
+            *size, f"{one['cpu_s']:,.0f}", f"{one['wall_s']:,.0f}", f"{one['rss_mb']:,}", f"{each:.2f}",
+            f"{one['html'] / 1e6:.1f}", f"{one['json'] / 1e6:.1f}",
+        ]  # fmt: skip
+
+    head = [
+        "nodes x Services",
+        "packed MB",
+        "CPU s",
+        "time s",
+        "peak MB",
+        "CPU ms for a node and Service",
+        "HTML MB",
+        "JSON MB",
+    ]
+    return _table(head, map(line, rows))
 
 
 def _machine(machine: dict[str, Any], times: Iterable[dict[str, Any]]) -> str:

@@ -26,7 +26,7 @@ Role = tuple[str, int, int]
 """What a name is in a way: (node | own | address | pod | hosted | port, which, which of its own addresses)."""
 MANY = 100_000
 """Verdict patterns kept; beyond, the oldest are made again."""
-WAYS = 100_000
+WAYS = 150_000
 """Ways told together, node by node (1 KB each)."""
 
 
@@ -154,6 +154,8 @@ class SharedWalks:
         for node, keys in places.items():
             for key in keys:
                 self.ways.served(node, key)
+            with suppress(Unlike):
+                self.ways.facts(node)
         ways: list[Way] = []
         for source, target in asked:
             with suppress(Unlike):
@@ -173,18 +175,22 @@ class SharedWalks:
                 for node in way.nodes:
                     questions.setdefault(node, {}).update(asked)
                     pairs.setdefault(node, {}).update(dict.fromkeys(way.nodes))
-        known = {}
+        later: list[tuple[str, str]] = []
         for node, own in questions.items():
             with suppress(Unlike):
-                facts = known[node] = self.ways.facts(node)
+                facts = self.ways.facts(node)
                 for question in own:
                     with suppress(Unlike):
                         facts.spot(*question)
-        for node, facts in known.items():
-            for other in pairs[node]:
-                if other != node and other in known:
-                    with suppress(Unlike):
-                        facts.neighbour(known[other])
+                for other in pairs[node]:
+                    if not self.ways.is_known(other):
+                        later.append((node, other))
+                    elif other != node:
+                        with suppress(Unlike):
+                            facts.neighbour(self.ways.facts(other))
+        for node, other in later:
+            with suppress(Unlike):
+                self.ways.facts(node).neighbour(self.ways.facts(other))
         for way in ways:
             with suppress(Unlike):
                 self._kind(way)

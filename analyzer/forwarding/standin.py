@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from analyzer.evidence import Evidence
@@ -37,6 +40,10 @@ HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 NOWHERE = Evidence("", 0)
 _SETS: WeakKeyDictionary[Snapshot, dict[tuple[str, tuple[str, ...]], IpSet]] = WeakKeyDictionary()
 """Expected sets by name and members: most are the same on all nodes."""
+_NETFILTER: WeakKeyDictionary[Snapshot, tuple[dict[str, Netfilter], dict[tuple[Any, ...], tuple[Any, ...]]]] = (
+    WeakKeyDictionary()
+)
+"""For each node what it should have of netfilter; equal members and rules are kept once."""
 _NETWORKS: WeakKeyDictionary[Snapshot, tuple[str, Mapping[str, str]]] = WeakKeyDictionary()
 """What `flannel_networks` found: one look at all nodes serves every one of them."""
 
@@ -67,7 +74,7 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
         missing -= {"iptables"}
     if not missing:
         return
-    expected = expected_on(snapshot, state.name)
+    expected = _expected(snapshot, state.name, missing)
     if not snapshot.complete("", "services"):
         # A Service that was not collected has its virtual server all the same. Its members of sets need no such care:
         # they matter to packets for its addresses only, and those are undecided at IPVS.
@@ -75,16 +82,38 @@ def stand_in(snapshot: Snapshot, state: NodeState) -> None:
         state.services_partial = "ipvsadm" in missing
         if state.services_partial:
             state.vague_addresses, state.vague_node_ports = _without_policy(snapshot)
-    if "ip-addr" in missing:
+    if "ip-addr" in missing and isinstance(expected, Expected):
         _addresses(snapshot, state, expected, vips=mode in ("ipvs", "unknown"))
     if "ip-route" in missing:
         _routes(snapshot, state)
-    if "ipvsadm" in missing:
+    if "ipvsadm" in missing and isinstance(expected, Expected):
         _servers(state, expected)
     if "ipset" in missing:
         _sets(snapshot, state, expected)
     if "iptables" in missing:
         _chains(snapshot, state, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Netfilter:
+    """What kube-proxy should have programmed for netfilter: all that most nodes need of the expected state, in little room."""
+
+    sets: Mapping[str, tuple[str, tuple[str, ...]]]
+    rules: tuple[tuple[str, str, str], ...]
+
+
+def _expected(snapshot: Snapshot, node: str, missing: AbstractSet[str]) -> Expected | Netfilter:
+    """The expected state, or the part that is asked for again whenever the node's state is built."""
+    if missing & {"ip-addr", "ipvsadm"}:
+        return expected_on(snapshot, node)
+    kept = _NETFILTER.setdefault(snapshot, ({}, {}))
+    found = kept[0].get(node)
+    if found is None:
+        whole = expected_on(snapshot, node)
+        equal = kept[1]
+        sets = {name: (kind, equal.setdefault(members, members)) for name, (kind, members) in whole.sets.items()}
+        found = kept[0][node] = Netfilter(sets, equal.setdefault(whole.rules, whole.rules))
+    return found
 
 
 def _without_policy(snapshot: Snapshot) -> tuple[frozenset[str], frozenset[int]]:
@@ -230,7 +259,7 @@ def _servers(state: NodeState, expected: Expected) -> None:
         state.virtual_servers.add(VirtualServer(*key, server.scheduler, server.persistence_s is not None, real, where))
 
 
-def _sets(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
+def _sets(snapshot: Snapshot, state: NodeState, expected: Expected | Netfilter) -> None:
     state.layers["ipset"] = "expected"
     known = _SETS.get(snapshot)
     if known is None:
@@ -253,7 +282,7 @@ def member_of(kind: str, member: str) -> Member:
     return Member(fields[0], protocol, port, port, fields[2] if len(fields) > 2 else "", False, NOWHERE)
 
 
-def _chains(snapshot: Snapshot, state: NodeState, expected: Expected) -> None:
+def _chains(snapshot: Snapshot, state: NodeState, expected: Expected | Netfilter) -> None:
     """kube-proxy's rules and the CNI's masquerade rules; host firewalls are invisible."""
     state.layers["iptables"] = "expected"
     grouped: dict[tuple[int, str, str], list[ChainRule]] = {}

@@ -78,6 +78,10 @@ class Ways:
             found = self._facts[node] = Remembered(node, partial(self._read, node))
         return found
 
+    def is_known(self, node: str) -> bool:
+        """Whether the node was asked before, so that its core and own addresses are at hand."""
+        return node in self._facts
+
     def _read(self, node: str) -> NodeFacts:
         """The facts themselves, which live as long as the state they are read off."""
         state = self.world.state(node)

@@ -100,14 +100,9 @@ class Words:
         size = end - start
         good: Flags = (size >= 0) & (size <= 32)
         size = np.where(good, size, 0)
-        far = np.minimum(size, 16)
-        good &= (((self.ending(end) ^ _SPACES) & _LAST[far]) | ((self.ending(end - 8) ^ _SPACES) & _BEFORE[far])) == 0
-        if bool((size > 16).any()):
-            far = np.maximum(size - 16, 0)
-            end = np.maximum(end - 16, 16)
-            good &= (
-                ((self.ending(end) ^ _SPACES) & _LAST[far]) | ((self.ending(end - 8) ^ _SPACES) & _BEFORE[far])
-            ) == 0
+        for at in range(0, int(size.max(initial=0)), 8):
+            left = np.clip(size - at, 0, 8)
+            good &= ((self.ending(np.maximum(end - at, 8)) ^ _SPACES) & _LAST[left]) == 0
         return good
 
     def ipv4_keys(self, end: I64, size: I64) -> tuple[U64, Flags]:
