@@ -11,11 +11,13 @@ import pytest
 from analyzer import api
 from analyzer.bundle import open_bundle
 from analyzer.cli.words import words
+from analyzer.findings.drift_servers import Sums, server_drift
 from analyzer.forwarding import World, build_world
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding.matrix import _by_difference, _rows_and_columns, _Sizes
 from analyzer.kubeproxy import expected_on, families, proxy_node
 from analyzer.kubeproxy.expected import expected
+from analyzer.observations import observe
 from analyzer.report import json_report
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot import load as read
@@ -40,6 +42,83 @@ def test_report_of_spilled_tables_is_the_same(bundle: Path, monkeypatch: pytest.
             assert isinstance(snapshot.tables, SpilledTables) is (limit == 0)
             texts.append(json_report.render(api.analyze(snapshot, simulate=False), words("en")))
     assert texts[0] == texts[1]
+
+
+def test_cells_and_observations_with_few_node_states_at_hand_are_the_same(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States that were given up are built again; what was asked of them is remembered."""
+    told = []
+    for few in (False, True):
+        if few:
+            monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+            monkeypatch.setattr("analyzer.forwarding.world.STATES_WEIGHT", 0)
+            monkeypatch.setattr("analyzer.forwarding.world.STATES_LEAST", 3)
+            monkeypatch.setattr("analyzer.forwarding.shared.WAYS", 200)
+        with api.opened(bundle) as snapshot:
+            world = build_world(snapshot)
+            cells = walk_matrix(world, max_cells=600)
+            held = [world.holders(address) for address in sorted(world.service_addresses)]
+            told.append((list(cells.cells.items()), observe(snapshot, world, cells).cells, held))
+    assert told[0] == told[1]
+
+
+def test_a_node_is_built_a_few_times_for_a_matrix_and_no_more(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    monkeypatch.setattr("analyzer.forwarding.world.STATES_WEIGHT", 0)
+    monkeypatch.setattr("analyzer.forwarding.world.STATES_LEAST", 2)
+    with api.opened(bundle) as snapshot:
+        world = build_world(snapshot)
+        build, built = world.build_state, []
+        world.build_state = lambda node: (built.append(node), build(node))[1]
+        cells = walk_matrix(world, max_cells=400).cells
+    assert len(world._states) == 2
+    assert len(built) < len(cells)
+
+
+def test_parts_of_spilled_tables_are_those_of_the_whole(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    with api.opened(bundle) as snapshot:
+        for table in ("virtual_servers", "real_servers", "services"):
+            whole = snapshot[table]
+            files = sorted(set(whole["file"].astype("str")))[1:3]
+            assert snapshot.count(table) == len(whole)
+            for part, same in (
+                *((snapshot.head(table, rows), whole.head(rows)) for rows in (0, 1, 70, 10**6)),
+                (snapshot.of_files(table, files), whole[whole["file"].astype("str").isin(files)]),
+            ):
+                left, right = (one.reset_index(drop=True).astype("str") for one in (part, same))
+                assert left.equals(right), table
+
+
+def test_equal_columns_of_different_nodes_are_stored_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    with api.opened(bundle) as snapshot:
+        assert isinstance(snapshot.tables, SpilledTables)
+        slots = [own.slots["real_servers"] for own in snapshot.tables.nodes.values()]
+    for name in ("weight", "forwarding"):
+        assert len({dict(slot.columns)[name] for slot in slots if slot.rows == slots[0].rows}) == 1
+    assert len({slot.constant for slot in slots}) == len(slots)
+
+
+def test_drift_by_sums_is_that_of_the_rows(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with api.opened(bundle) as snapshot:
+        node = snapshot.node_names[0]
+        rows = snapshot["real_servers"].copy()
+        mine = rows.index[rows["node"] == node]
+        rows.loc[mine[3], "weight"] = 0
+        rows.loc[mine[5], "port"] = 1
+        rows.loc[mine[7], "address"] = "192.0.2.77"
+        changed = snapshot.with_tables(real_servers=rows.drop(mine[9]))
+        expected_ = expected_on(changed, node)
+        sums = Sums(changed)
+        held = sums.captured(changed.by_node[node]["real_servers"])
+        equal = sum(held.get(key, (0, 0)) == sums.of(one.real_servers) for key, one in expected_.servers.items())
+        assert 0 < len(expected_.servers) - equal <= 4, "nearly all are told by their sums"
+        by_sums = list(server_drift(changed, node, expected_))
+        monkeypatch.setattr(Sums, "captured", lambda self, real: dict.fromkeys(held, (-1, 0)))
+        assert by_sums == list(server_drift(changed, node, expected_))
+        assert {one.kind for one in by_sums} == {"real-server-weight-0", "real-server-stale", "real-server-missing"}
 
 
 def test_spilled_tables_are_the_same_tables(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
