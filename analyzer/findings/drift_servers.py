@@ -6,6 +6,7 @@ are first compared as a whole, by a sum over their numbers; rows become values o
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,8 @@ Reals = Mapping[tuple[str, int], tuple[int | None, str, int]]
 _REAL = ("vs_protocol", "vs_address", "vs_port", "address", "port", "weight", "file", "line")
 _M1, _M2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _WORD = (1 << 64) - 1
+_SALT = secrets.randbits(64)
+"""Of this process: nobody can make a bundle whose different sets have one sum. No result depends on it."""
 
 
 class Row(NamedTuple):
@@ -106,7 +109,7 @@ class Sums:
 
 def _mixed(number: int) -> int:
     """splitmix64's finalizer: every bit of the number changes half of the bits."""
-    number &= _WORD
+    number = (number ^ _SALT) & _WORD
     number = (number ^ number >> 30) * _M1 & _WORD
     number = (number ^ number >> 27) * _M2 & _WORD
     return number ^ number >> 31
@@ -115,6 +118,7 @@ def _mixed(number: int) -> int:
 def _mixed_all(numbers: Any) -> Any:
     import numpy as np
 
+    numbers = numbers ^ np.uint64(_SALT)
     numbers = (numbers ^ numbers >> np.uint64(30)) * np.uint64(_M1)
     numbers = (numbers ^ numbers >> np.uint64(27)) * np.uint64(_M2)
     return numbers ^ numbers >> np.uint64(31)

@@ -55,7 +55,7 @@ class Limits:
 
 SCREEN = Limits(
     full_findings=500,
-    examples=200,
+    examples=24,
     listed_findings=2000,
     names=12,
     hidden_names=400,
@@ -73,7 +73,7 @@ SCREEN = Limits(
     notes=1000,
     rows=200,
     cell=400,
-    causes=100,
+    causes=48,
     affected=24,
     matrix_rows=1500,
     matrix_columns=400,
