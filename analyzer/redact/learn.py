@@ -120,7 +120,7 @@ def learn_text(text: str, book: Book) -> None:
 def learn_file(path: str, text: str, book: Book) -> None:
     """Names that only the file's own name tells to be names."""
     file = path.rpartition("/")[2].lower()
-    if file.startswith("hostname") and (match := p.HOSTNAME.fullmatch(text[:400])):
+    if file.startswith("hostname") and (match := p.HOSTNAME.fullmatch(text[:400].strip())):
         book.learn(match["value"], named=True)
     elif file.startswith(("hosts", "etc-hosts")):
         for match in p.HOSTS.finditer(text):

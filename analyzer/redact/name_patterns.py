@@ -23,7 +23,7 @@ _SYSLOG = re.compile(
     r"(?m)^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8}|[0-9]{4}-[0-9-]{5}T[0-9:.+Z-]{8,20}) "
     r"(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{1,62}) [A-Za-z._-]+(?:\[[0-9]+\])?:"
 )
-HOSTNAME = re.compile(r"\s*(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})\s*")
+HOSTNAME = re.compile(r"(?P<value>[A-Za-z0-9][A-Za-z0-9._-]{0,252})")
 """All that a file called ``hostname`` holds."""
 HOSTS = re.compile(r"(?m)^[ \t]*[0-9A-Fa-f.:]{2,45}[ \t]+(?P<value>[A-Za-z0-9][A-Za-z0-9._ \t-]{0,500})")
 """A line of /etc/hosts: an address and its names."""
