@@ -129,13 +129,11 @@ class Addresses:
         Raises:
             ValueError: it is no address.
         """
-        if text in _MASKS:
-            return text
-        return self._text(text, length, back=False)
+        return text if _is_mask(text, length) else self._text(text, length, back=False)
 
     def back(self, text: str, length: int = -1) -> str:
         """The address behind an image."""
-        return text if text in _MASKS else self._text(text, length, back=True)
+        return text if _is_mask(text, length) else self._text(text, length, back=True)
 
     def _text(self, text: str, length: int, *, back: bool) -> str:
         address = ipaddress.ip_address(text)
@@ -204,3 +202,8 @@ def _six(image: ipaddress.IPv6Address, like: str) -> str:
     if "." in like and embeds(image.packed):
         return like[: like.rindex(":") + 1] + str(ipaddress.IPv4Address(image.packed[12:]))
     return image.compressed
+
+
+def _is_mask(text: str, length: int) -> bool:
+    """128.0.0.0/8 is a network, 128.0.0.0 alone a mask, 128.0.0.0/1 half of everything."""
+    return text in _MASKS and length < 2
