@@ -1,4 +1,4 @@
-"""``--help`` in the reader's language.
+"""``--help``, and what is wrong with a command line, in the reader's language.
 
 English stands in the code, where it costs nothing; `locale/*/LC_MESSAGES/help.po` holds it for translators (a test keeps the two equal)
 and is read only when help in another language is asked for. An id is ``cli.COMMAND``, ``cli.option.NAME`` for what most commands say of
@@ -8,8 +8,10 @@ an option, and ``cli.COMMAND.NAME`` where one says something else.
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -18,7 +20,16 @@ if TYPE_CHECKING:
     from analyzer.report.messages import Messages
 
 ARGUMENTS = "ipvscope.arguments"
+ERRORS = {
+    "missing": "Missing {what}.",
+    "unknown-option": "No such option: {what}",
+    "unknown-command": "No such command {what}.",
+    "bad-value": "Invalid value for {what}: {detail}",
+    "try": "Try '{command} -h' for help.",
+}
 HEADINGS = ("usage", "arguments", "options", "commands", "required", "default")
+KNOWN = ("MissingParameter", "NoSuchOption", "BadParameter", "UsageError", "BadOptionUsage", "BadArgumentUsage")
+"""Names: newer releases of Typer have their own copies of Click's errors."""
 WIDTH = 100
 NAMES = 26
 """Columns for the names of options; what is longer has a line of its own."""
@@ -33,7 +44,8 @@ def locale_name() -> str:
 class SpokenCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta.setdefault(ARGUMENTS, []).extend(args)
-        return super().parse_args(ctx, args)
+        with explained(ctx):
+            return super().parse_args(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
         return spoken(self, ctx) or super().get_help(ctx)
@@ -42,7 +54,12 @@ class SpokenCommand(TyperCommand):
 class SpokenGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta.setdefault(ARGUMENTS, []).extend(args)
-        return super().parse_args(ctx, args)
+        with explained(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        with explained(ctx, args[0] if args else ""):
+            return super().resolve_command(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
         return spoken(self, ctx) or super().get_help(ctx)
@@ -51,7 +68,9 @@ class SpokenGroup(TyperGroup):
 def texts(group: Any) -> dict[str, str]:
     """Every help text by its id; `group` is the command of the whole program."""
     said: dict[str, dict[str, str]] = defaultdict(dict)
-    found = {"cli.option.help": "Show this message and exit.", **{f"cli.heading.{name}": name for name in HEADINGS}}
+    found = {"cli.option.help": "Show this message and exit."}
+    found |= {f"cli.error.{name}": text for name, text in ERRORS.items()}
+    found |= {f"cli.heading.{name}": name for name in HEADINGS}
     for command, one in {"ipvscope": group, **group.commands}.items():
         found[f"cli.{command}"] = one.help
         for parameter in one.params:
@@ -77,17 +96,53 @@ def _language(arguments: Sequence[str]) -> str:
 
 def spoken(command: Any, ctx: Any) -> str:
     """The help of a command in the language asked for; empty where that is English or one that nobody wrote."""
+    messages = _messages(ctx)
+    return "" if messages is None else "\n".join(_lines(command, ctx, messages)) + "\n"
+
+
+@contextmanager
+def explained(ctx: Any, command: str = "") -> Iterator[None]:
+    """Say what is wrong with the command line in the language asked for, and leave; in English the library says it."""
+    try:
+        yield
+    except Exception as error:
+        messages = _messages(ctx) if type(error).__name__ in KNOWN else None
+        if messages is None:
+            raise
+        from analyzer.cli import out
+
+        out.warn(_wrong(error, command, messages))
+        out.warn(messages.text("cli.error.try", command=ctx.command_path), prefix="  ")
+        sys.exit(2)
+
+
+def _wrong(error: Any, command: str, messages: Messages) -> str:
+    """The library's words where none of ours fit: they name the option."""
+    parameter = getattr(error, "param", None)
+    what = " / ".join(getattr(parameter, "opts", ())) if getattr(parameter, "param_type_name", "") == "option" else ""
+    what = what or getattr(parameter, "metavar", None) or getattr(parameter, "name", None) or ""
+    match type(error).__name__:
+        case "MissingParameter":
+            return messages.text("cli.error.missing", what=what)
+        case "NoSuchOption":
+            return messages.text("cli.error.unknown-option", what=error.option_name)
+        case "BadParameter":
+            return messages.text("cli.error.bad-value", what=what, detail=error.message)
+    return messages.text("cli.error.unknown-command", what=command) if command else str(error.format_message())
+
+
+def _messages(ctx: Any) -> Messages | None:
+    """The messages of the language asked for; none where that is English or one that nobody wrote."""
     wanted = _language(ctx.meta.get(ARGUMENTS, ())).replace("-", "_").partition("_")[0].lower()
     if wanted in ("", "en", "c", "posix"):
-        return ""
+        return None
     from analyzer.cli.words import words
     from analyzer.errors import UsageError
 
     try:
-        messages = words(wanted)
+        return words(wanted)
     except UsageError:
-        return ""
-    return "\n".join(_lines(command, ctx, messages)) + "\n"
+        return None
 
 
 def _lines(command: Any, ctx: Any, messages: Messages) -> Iterator[str]:

@@ -59,3 +59,21 @@ def test_the_locale_decides_and_the_option_overrules(monkeypatch: pytest.MonkeyP
     assert run("trace", "-h", "--lang=en").stdout.startswith("Usage:")
     monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
     assert run("trace", "-h").stdout.startswith("Usage:")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("trace", "x", "--to", "192.0.2.1:80"), "缺少 --from。"),
+        (("trace", "x", "--from", "node:a", "--to", "192.0.2.1:80", "--wrong"), "没有选项 --wrong"),
+        (("nosuch",), "没有命令 nosuch。"),
+        (("matrix", "x", "--max-cells", "many"), "--max-cells 的值无效："),
+    ],
+)
+def test_a_wrong_command_line_is_explained(words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(*words).stderr.startswith("Usage:")
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    done = run(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"ipvscope: {said}")
+    assert "查看帮助" in done.stderr
