@@ -85,13 +85,15 @@ def texts(group: Any) -> dict[str, str]:
     return found
 
 
-def _language(arguments: Sequence[str]) -> str:
+def asked_language(arguments: Sequence[str]) -> str:
+    """What --lang of a command line says, the last one counting; empty without."""
+    asked = ""
     for position, one in enumerate(arguments):
         if one == "--lang" and position + 1 < len(arguments):
-            return arguments[position + 1]
-        if one.startswith("--lang="):
-            return one.partition("=")[2]
-    return locale_name()
+            asked = arguments[position + 1]
+        elif one.startswith("--lang="):
+            asked = one.partition("=")[2]
+    return asked
 
 
 def spoken(command: Any, ctx: Any) -> str:
@@ -133,7 +135,8 @@ def _wrong(error: Any, command: str, messages: Messages) -> str:
 
 def _messages(ctx: Any) -> Messages | None:
     """The messages of the language asked for; none where that is English or one that nobody wrote."""
-    wanted = _language(ctx.meta.get(ARGUMENTS, ())).replace("-", "_").partition("_")[0].lower()
+    said = asked_language(ctx.meta.get(ARGUMENTS, ())) or locale_name()
+    wanted = said.replace("-", "_").partition("_")[0].lower()
     if wanted in ("", "en", "c", "posix"):
         return None
     from analyzer.cli.words import words

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from analyzer.cli.help import asked_language
 from analyzer.cli.words import words
 from analyzer.errors import IpvscopeError, UsageError
 from analyzer.report.messages import FALLBACK, Messages, catalogue
@@ -16,14 +17,8 @@ _VALUE = re.compile(r"\{([a-z]+)\}")
 
 def language_of(arguments: Sequence[str]) -> Messages:
     """The language a command line asks for; the locale's where it asks for none, or for one that is not there."""
-    asked = ""
-    for place, word in enumerate(arguments):
-        if word == "--lang" and place + 1 < len(arguments):
-            asked = arguments[place + 1]
-        elif word.startswith("--lang="):
-            asked = word.partition("=")[2]
     try:
-        return words(asked)
+        return words(asked_language(arguments))
     except UsageError:
         return words()
 

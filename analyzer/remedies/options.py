@@ -84,9 +84,9 @@ def _option(card: str, advised: list[Advised], total: int) -> Option:
     for _, _, proof in advised:
         if proof is None or proof.state == "not-simulated":
             continue
-        best = proof
-        if proof.helped is not None and proof.helped.rank < own_rank(proof):
-            best, with_card = proof.helped, proof.with_card
+        best = best_of(proof)
+        if best is not proof:
+            with_card = proof.with_card
         tried.append(best)
         solved |= {(str(one.source), str(one.target)) for one in best.cells if one.solved}
     count = min(len(solved), total)
@@ -95,6 +95,11 @@ def _option(card: str, advised: list[Advised], total: int) -> Option:
         max((one.broken for one in tried), default=0), max((one.unsure for one in tried), default=0),
         max((one.sources for one in tried), default=0), tuple(advised),
     )  # fmt: skip
+
+
+def best_of(proof: Proof) -> Proof:
+    """The fix by itself, or with what helps it where that does better."""
+    return proof.helped if proof.helped is not None and proof.helped.rank < own_rank(proof) else proof
 
 
 def own_rank(proof: Proof) -> tuple[int, int, int]:

@@ -92,7 +92,7 @@ def _meta(analysis: Analysis, messages: Messages, generated: str) -> tuple[Fact,
 def _sure(analysis: Analysis, messages: Messages) -> list[str]:
     cells = analysis.matrix.cells.values()
     captured = sum(one.layer == "captured" for one in cells)
-    whole = "page.sure.walked.all" if captured == len(cells) else "page.sure.walked"
+    whole = "page.sure.walked.all" if cells and captured == len(cells) else "page.sure.walked"
     said = [messages.text(whole, n=len(cells), captured=captured)]
     seen = analysis.observations
     if seen.decided:

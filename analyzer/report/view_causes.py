@@ -11,7 +11,7 @@ from analyzer.findings.incidents import Incident
 from analyzer.findings.model import Finding
 from analyzer.forwarding.verdict import SEVERITY
 from analyzer.remedies import Proof, Remedy
-from analyzer.remedies.options import Option
+from analyzer.remedies.options import Option, best_of
 from analyzer.report.analysis import Analysis
 from analyzer.report.causes import statement_of
 from analyzer.report.limits import Limits
@@ -285,7 +285,7 @@ def _option(one: Option, number: int, messages: Messages) -> OptionView:
 def _broken(one: Option, messages: Messages) -> str:
     """The first connection that the fix breaks, by itself or with the one that helps it."""
     for _, _, proof in one.advised:
-        shown = proof.helped if proof is not None and proof.helped is not None else proof
+        shown = best_of(proof) if proof is not None else None
         if shown is not None and shown.examples and one.broken:
             source, target, outcome, _ = shown.examples[0]
             return messages.text(
