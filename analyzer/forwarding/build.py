@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import family_of, is_loopback
 from analyzer.forwarding.balancers import abnormal_backends, load_balancers
-from analyzer.forwarding.captured_servers import CapturedServers
+from analyzer.forwarding.captured_servers import REAL_COLUMNS, VIRTUAL_COLUMNS, CapturedServers
 from analyzer.forwarding.nft_state import add_nft_tables
 from analyzer.forwarding.standin import stand_in
 from analyzer.forwarding.state import (
     Chain,
     ChainRule,
-    InterfaceAddress,
     IpSet,
     Listener,
     Member,
@@ -25,13 +24,13 @@ from analyzer.forwarding.state import (
     Route,
     index_listeners,
 )
+from analyzer.forwarding.vips import COLUMNS as ADDRESS_COLUMNS
+from analyzer.forwarding.vips import held
 from analyzer.forwarding.world import Endpoint, Pod, World
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import columns, evidence_of, flag, mapping, number, parts, records, text
-
-if TYPE_CHECKING:
-    import pandas as pd
+from analyzer.snapshot.pick import pick
 
 OVERLAY = ("flannel", "vxlan", "tunl", "cilium", "wg", "genev", "docker", "nodelocaldns", "kube-ipvs0", "lo")
 
@@ -207,7 +206,13 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
 
     if snapshot.has(node, "ip-addr"):
         state.layers["ip-addr"] = "captured"
-        _addresses(state, own.get("addresses"), table("interfaces"))
+        listed = pick(own, "addresses", ADDRESS_COLUMNS)
+        if listed is not None:
+            state.addresses, vips = held(node, listed)
+            state.vips = vips if vips is not None else state.vips
+        links = pick(own, "interfaces", ("interface", "master"))
+        pairs = columns(links, "interface", "master") if links is not None else ()
+        state.masters = {interface or "": master for interface, master in pairs if master}
     if snapshot.has(node, "ip-route"):
         state.layers["ip-route"] = "captured"
         _routes(state, table("routes"))
@@ -216,9 +221,9 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         _rules(state, table("rules"))
     if snapshot.has(node, "ipvsadm"):
         state.layers["ipvsadm"] = "captured"
-        virtual = own.get("virtual_servers")
+        virtual = pick(own, "virtual_servers", VIRTUAL_COLUMNS)
         if virtual is not None:
-            state.virtual_servers = CapturedServers(node, virtual, lambda: own.get("real_servers"))
+            state.virtual_servers = CapturedServers(node, virtual, lambda: pick(own, "real_servers", REAL_COLUMNS))
             state.fwmark_servers = bool(virtual["fwmark"].notna().any())
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
@@ -240,36 +245,6 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
     stand_in(snapshot, state)
     _local_table(state)
     return state
-
-
-def _addresses(state: NodeState, listed: pd.DataFrame | None, links: list[dict[str, Any]]) -> None:
-    """By column: a node holds the VIP of every Service."""
-    names = ("interface", "ifindex", "address", "prefix_len", "scope", "flags", "file", "line")
-    found = []
-    for interface, index, address, length, scope, flags, file, line in (
-        columns(listed, *names) if listed is not None else ()
-    ):
-        marks = flags.split() if flags else ()
-        if address and "tentative" not in marks and "dadfailed" not in marks:
-            where = Evidence(file or "", line or 0, "", state.name)
-            found.append(
-                InterfaceAddress(
-                    interface or "",
-                    index or 0,
-                    address,
-                    length or 0,
-                    scope or _usual_scope(address),
-                    "secondary" in marks,
-                    where,
-                )
-            )
-    state.addresses = tuple(found)
-    state.masters = {text(row["interface"]): text(row["master"]) for row in links if text(row["master"])}
-
-
-def _usual_scope(address: object) -> str:
-    """The scope of an address whose listing does not print one (ifconfig): the kernel gives 127/8 the host's (inet_set_ifa)."""
-    return "host" if is_loopback(str(address)) else "global" if text(address) else ""
 
 
 def _routes(state: NodeState, rows: list[dict[str, Any]]) -> None:
@@ -361,16 +336,18 @@ def _local_table(state: NodeState) -> None:
     """What is local: the local routing table if it was captured, else the addresses (kernel: fib_add_ifaddr)."""
     captured = [route for family in (4, 6) for route in state.routes.get((family, "local"), ())]
     interfaces = {entry.address: entry for entry in state.addresses}
+    own = state.local.own
     for route in captured:
         if route.type == "local":
             address = route.dst.partition("/")[0]
             if route.length in (32, 128) and (route.length == 128) == (":" in address):
-                held = interfaces.get(address)
-                state.local[address] = (route.interface, route.prefsrc, held.evidence if held else route.evidence)
+                entry = interfaces.get(address) or state.vips.get(address)
+                own[address] = (route.interface, route.prefsrc, entry.evidence if entry else route.evidence)
     families = {route_family for (route_family, name), routes in state.routes.items() if name == "local" and routes}
     for entry in state.addresses:
         if family_of(entry.address) not in families:
-            state.local.setdefault(entry.address, (entry.interface, "", entry.evidence))
+            own.setdefault(entry.address, (entry.interface, "", entry.evidence))
+    state.local.vips, state.local.families = state.vips, frozenset({4, 6} - families)
     for family, loopback in ((4, "127.0.0.0/8"), (6, "::1/128")):
         if family not in families:
             state.routes.setdefault((family, "local"), []).append(

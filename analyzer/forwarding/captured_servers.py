@@ -5,11 +5,11 @@ The rows of real servers stay in columns; those of one virtual server are read a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding.state import RealServer, ServerKey, Servers, VirtualServer
+from analyzer.forwarding.state import INDEXED, RealServer, ServerKey, Servers, VirtualServer
 from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
@@ -19,27 +19,37 @@ if TYPE_CHECKING:
 IDENTITY = ("vs_protocol", "vs_address", "vs_port")
 REAL = ("address", "port", "weight", "forwarding", "file", "line", "active")
 VIRTUAL = ("scheduler", "persistence_s", "file", "line")
+REAL_COLUMNS = (*IDENTITY, "vs_line", *REAL)
+"""Of the table of real servers, what `CapturedServers` reads."""
+VIRTUAL_COLUMNS = ("protocol", "address", "port", "fwmark", *VIRTUAL)
 
 
 class CapturedServers(Servers):
-    """`read_real` gives the table of real servers; it is called when the first virtual server is made."""
+    """`virtual` has the columns VIRTUAL_COLUMNS.
+
+    `read_real` gives the table of real servers with REAL_COLUMNS; it is called when the first virtual server is made.
+    """
 
     def __init__(self, node: str, virtual: pd.DataFrame, read_real: Callable[[], pd.DataFrame | None]) -> None:
         super().__init__()
         self._node = node
         self._read_real = read_real
         self._virtual = _table(virtual, VIRTUAL)
-        self._real: pa.Table | None = None
-        self._runs: dict[ServerKey, list[tuple[int, int]]] | None = None
-        self._place: dict[ServerKey, int] = {
-            (protocol or "", address, port): place
-            for place, (protocol, address, port) in enumerate(columns(virtual, "protocol", "address", "port"))
-            if address and port is not None
-        }
+        self._real: list[Any] = []
+        self._runs: Callable[[ServerKey], Sequence[tuple[int, int]]] | None = None
+        names = [_values(virtual, name) for name in ("protocol", "address", "port")]
+        self._place: dict[ServerKey, int] = dict(zip(zip(*names, strict=True), range(len(virtual)), strict=True))
+        self._families = frozenset(6 if ":" in address else 4 for address in set(names[1]) if address)
+        self._single = len(self._place) == len(virtual)
+        """Each row has a key of its own."""
+        for key in [key for key in self._place if None in key]:
+            place = self._place.pop(key)
+            if key[1] and key[2] is not None:
+                self._place[("", *key[1:])] = place
 
     def _make(self, key: ServerKey) -> VirtualServer:
         place = self._place[key]
-        (scheduler, persistence, file, line), *_ = _rows(self._virtual, place, place + 1)
+        scheduler, persistence, file, line = (column[place].as_py() for column in self._virtual)
         servers = tuple(
             RealServer(
                 address, port or key[2], 1 if weight is None else weight, forwarding or "Masq",
@@ -55,10 +65,42 @@ class CapturedServers(Servers):
         """The rows of a virtual server's real servers."""
         if self._runs is None:
             real = self._read_real()
-            self._runs = {} if real is None else runs(real)
-            self._real = None if real is None else _table(real, REAL)
-        for begin, end in self._runs.get(key, ()) if self._real is not None else ():
-            yield from _rows(self._real, begin, end)
+            self._real = [] if real is None else _table(real, REAL)
+            self._runs = (lambda _: ()) if real is None else self._by_line(real) or by_key(real)
+        for begin, end in self._runs(key):
+            yield from zip(*(column.slice(begin, end - begin).to_pylist() for column in self._real), strict=True)
+
+    def _by_line(self, real: pd.DataFrame) -> Callable[[ServerKey], Sequence[tuple[int, int]]] | None:
+        """Where a virtual server's real servers stand, told by the line of the virtual server's own row.
+
+        Null where lines do not say it: keys listed twice, several files, lines that are not known or not in order.
+        """
+        import numpy as np
+
+        lines = real["vs_line"]
+        one_file = real["file"].nunique() == 1 and len(self._virtual[2].unique()) == 1
+        if not len(real) or not self._single or not one_file or lines.isna().any():
+            return None
+        numbers = lines.to_numpy(dtype=np.int64)
+        steps = np.diff(numbers)
+        if (steps < 0).any():
+            return None
+        starts = np.concatenate(([0], np.flatnonzero(steps) + 1, [len(real)]))
+        heads = numbers[starts[:-1]]
+
+        def found(key: ServerKey) -> Sequence[tuple[int, int]]:
+            line = self._virtual[3][self._place[key]].as_py()
+            at = int(np.searchsorted(heads, line)) if line is not None else len(heads)
+            return ((int(starts[at]), int(starts[at + 1])),) if at < len(heads) and heads[at] == line else ()
+
+        return found
+
+    def families(self) -> frozenset[int]:
+        return self._families
+
+    @property
+    def weight(self) -> int:
+        return len(self._place) // INDEXED
 
     def __contains__(self, key: object) -> bool:
         return key in self._place
@@ -68,6 +110,12 @@ class CapturedServers(Servers):
 
     def __len__(self) -> int:
         return len(self._place)
+
+
+def by_key(real: pd.DataFrame) -> Callable[[ServerKey], Sequence[tuple[int, int]]]:
+    """Where a virtual server's real servers stand, told by the key that each row repeats."""
+    known = runs(real)
+    return lambda key: known.get(key, ())
 
 
 def runs(real: pd.DataFrame) -> dict[ServerKey, list[tuple[int, int]]]:
@@ -91,11 +139,14 @@ def runs(real: pd.DataFrame) -> dict[ServerKey, list[tuple[int, int]]]:
     return found
 
 
-def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> pa.Table:
+def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> list[pa.Array]:
     import pyarrow as pa
 
-    return pa.Table.from_pandas(frame[list(names)], preserve_index=False).combine_chunks()
+    arrays = [pa.array(frame[name].array) for name in names]
+    return [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in arrays]
 
 
-def _rows(table: pa.Table, begin: int, end: int) -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.slice(begin, end - begin).to_pylist() for column in table.columns), strict=True)
+def _values(frame: pd.DataFrame, name: str) -> list[Any]:
+    import pyarrow as pa
+
+    return list(pa.array(frame[name].array).to_pylist())

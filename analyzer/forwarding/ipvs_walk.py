@@ -44,7 +44,7 @@ class IpvsWalk(ChainWalk):
     def _may_be_served(self, state: NodeState, address: str, port: int) -> bool:
         """Whether a Service that was not collected could have this address: any port of a VIP, a nodePort of the node."""
         on = [entry.interface for entry in state.addresses if entry.address == address]
-        return bool(on) and ("kube-ipvs0" in on or port in NODE_PORTS)
+        return address in state.vips or (bool(on) and ("kube-ipvs0" in on or port in NODE_PORTS))
 
     def not_whole(self, state: NodeState, what: str) -> NoReturn:
         """A virtual server that is not listed may exist all the same: absence from a cut listing proves nothing."""

@@ -13,6 +13,8 @@ from analyzer.forwarding.addresses import contains, family_of, is_multicast, net
 from analyzer.parsers.iptables_rule import Rule
 
 Layer = Literal["captured", "expected", "assumed"]
+INDEXED = 8
+"""Rows that are only indexed take about this part of the room of one that is a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,23 @@ class InterfaceAddress:
     scope: str
     secondary: bool
     evidence: Evidence
+
+
+class Bound(Mapping[str, InterfaceAddress]):
+    """Addresses of kube-ipvs0 that are told apart from the others (`vips.py`); none."""
+
+    def first(self, family: int) -> InterfaceAddress | None:
+        """The first one of a family."""
+        return None
+
+    def __getitem__(self, address: str) -> InterfaceAddress:
+        raise KeyError(address)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,42 @@ class VirtualServer:
         return tuple(server for server in self.real_servers if server.weight > 0)
 
 
+LocalEntry = tuple[str, str, Evidence]
+"""interface, preferred source, evidence"""
+
+
+class Local(Mapping[str, LocalEntry]):
+    """Local addresses: entries of the node's own, and in some families those of kube-ipvs0."""
+
+    def __init__(self) -> None:
+        self.own: dict[str, LocalEntry] = {}
+        self.vips: Bound = Bound()
+        self.families: frozenset[int] = frozenset()
+        """Families in which addresses of kube-ipvs0 are local because they are bound, not because a route says so."""
+
+    def _of_vips(self, address: object) -> bool:
+        return address in self.vips and isinstance(address, str) and family_of(address) in self.families
+
+    def __getitem__(self, address: str) -> LocalEntry:
+        found = self.own.get(address)
+        if found is not None:
+            return found
+        if not self._of_vips(address):
+            raise KeyError(address)
+        entry = self.vips[address]
+        return (entry.interface, "", entry.evidence)
+
+    def __contains__(self, address: object) -> bool:
+        return address in self.own or self._of_vips(address)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.own
+        yield from (address for address in self.vips if family_of(address) in self.families)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 ServerKey = tuple[str, str, int]
 """(protocol, address, port)"""
 
@@ -121,6 +176,15 @@ class Servers(Mapping[ServerKey, VirtualServer]):
 
     def __len__(self) -> int:
         return len(self._made)
+
+    def families(self) -> frozenset[int]:
+        """Of the virtual addresses."""
+        return frozenset(family_of(address) for _, address, _ in self)
+
+    @property
+    def weight(self) -> int:
+        """Rows that are held as values, or as much room."""
+        return len(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +311,10 @@ class NodeState:
     name: str
     layers: dict[str, Layer] = field(default_factory=dict)
     addresses: tuple[InterfaceAddress, ...] = ()
+    """All addresses but those in `vips`."""
+    vips: Bound = field(default_factory=Bound)
     masters: Mapping[str, str] = field(default_factory=dict)
-    local: dict[str, tuple[str, str, Evidence]] = field(default_factory=dict)
-    """Local address -> (interface, preferred source, evidence)."""
+    local: Local = field(default_factory=Local)
     routes: dict[tuple[int, str], list[Route]] = field(default_factory=dict)
     rules: dict[int, list[PolicyRule]] = field(default_factory=dict)
     virtual_servers: Servers = field(default_factory=Servers)
@@ -310,7 +375,7 @@ class NodeState:
         members = sum(len(one.members) for one in self.sets.values()) if self.layers.get("ipset") == "captured" else 0
         chains = sum(len(one.rules) for one in self.chains.values())
         routes = sum(map(len, self.routes.values())) + sum(map(len, self.rules.values()))
-        return len(self.addresses) + len(self.virtual_servers) + members + chains + routes
+        return len(self.addresses) + len(self.vips) // INDEXED + self.virtual_servers.weight + members + chains + routes
 
     def has(self, what: str) -> bool:
         return what in self.layers
@@ -348,7 +413,7 @@ class NodeState:
     @cached_property
     def served_families(self) -> frozenset[int]:
         """Families of the node's virtual servers, or of the Services in a mode without them."""
-        return self.proxied | {family_of(address) for _, address, _ in self.virtual_servers}
+        return self.proxied | self.virtual_servers.families()
 
     @cached_property
     def connmark_families(self) -> frozenset[int]:
@@ -408,6 +473,8 @@ class NodeState:
         without one borrows the first global address of any interface in index order.
         """
         by_interface, first = self._usable(family_of(towards))
+        if towards in self.vips and self.vips[towards].interface == interface:
+            return towards
         own = by_interface.get(interface, ())
         for entry in own:
             if contains(f"{entry.address}/{entry.prefix_len}", towards):
@@ -422,6 +489,9 @@ class NodeState:
             for entry in self.addresses:
                 if family_of(entry.address) == family and entry.scope in ("global", "") and not entry.secondary:
                     by_interface.setdefault(entry.interface, []).append(entry)
+            vip = self.vips.first(family)
+            if vip is not None:
+                by_interface[vip.interface] = [vip]
             every = [entry for entries in by_interface.values() for entry in entries]
             first = min(every, key=lambda entry: entry.ifindex).address if every else ""
             found = self.usable[family] = (by_interface, first)

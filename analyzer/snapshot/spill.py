@@ -119,6 +119,22 @@ class Store:
             self._rows -= self._frames.popitem(last=False)[0][1].rows
         return found
 
+    def pick(self, table: str, slot: Slot, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Some columns of the frame."""
+        import pandas as pd
+
+        dtypes = {column.name: column.dtype for column in TABLES[table].columns}
+        constant, stored = dict(slot.constant), dict(slot.columns)
+        data: dict[str, Any] = {}
+        for name in columns:
+            if name in constant:
+                data[name] = frames.constant(constant[name], slot.rows)
+            elif name in stored:
+                data[name] = frames.from_arrow(self.column(stored[name]), dtypes[name])
+            else:
+                data[name] = frames.nulls(dtypes[name], slot.rows)
+        return pd.DataFrame(data, index=pd.RangeIndex(slot.rows), columns=list(columns), copy=False)
+
     def _frame(self, table: str, slot: Slot) -> pd.DataFrame:
         schema = TABLES[table]
         dtypes = {column.name: column.dtype for column in schema.columns}
@@ -239,7 +255,7 @@ class NodeTables(Mapping[str, "Mapping[str, pd.DataFrame]"]):
     def __getitem__(self, node: str) -> Mapping[str, pd.DataFrame]:
         if node not in self._split and node not in self._tables.nodes:
             raise KeyError(node)
-        return _Own(self._tables.nodes.get(node), self._tables.stored, self._split.get(node, {}))
+        return NodeOwn(self._tables.nodes.get(node), self._tables.stored, self._split.get(node, {}))
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._split, *self._tables.nodes]))
@@ -248,7 +264,7 @@ class NodeTables(Mapping[str, "Mapping[str, pd.DataFrame]"]):
         return len({*self._split, *self._tables.nodes})
 
 
-class _Own(Mapping[str, "pd.DataFrame"]):
+class NodeOwn(Mapping[str, "pd.DataFrame"]):
     """One node's tables that have rows."""
 
     def __init__(self, stored: Stored | None, names: frozenset[str], small: Mapping[str, pd.DataFrame]) -> None:
@@ -260,6 +276,13 @@ class _Own(Mapping[str, "pd.DataFrame"]):
         if self._stored is not None and name in self._names:
             return self._stored[name]
         return self._small[name]
+
+    def pick(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
+        """Some columns of a table, read for this call alone; null for a table without rows."""
+        if self._stored is not None and name in self._names:
+            return self._stored.store.pick(name, self._stored.slots[name], columns)
+        found = self._small.get(name)
+        return None if found is None else found[list(columns)]
 
     def __iter__(self) -> Iterator[str]:
         return iter([*self._names, *self._small])

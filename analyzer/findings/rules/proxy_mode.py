@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from analyzer.findings.context import Context
 from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
+from analyzer.forwarding.state import NodeState
 
 
 @rule("MODE-001", severities=("warning", "info"), fixes=("F16",))
@@ -22,9 +23,7 @@ def proxy_mode(context: Context) -> Iterator[Finding]:
         left_over = [
             node
             for node in members
-            if mode != "unknown" and any(
-                entry.interface == "kube-ipvs0" for entry in context.world.state(node).addresses
-            ) and context.snapshot.has(node, "ip-addr")
+            if mode != "unknown" and context.snapshot.has(node, "ip-addr") and _holds_vips(context.world.state(node))
         ]  # fmt: skip
         fact = context.snapshot.regime(members[0])["proxy_mode"]
         yield Finding(
@@ -42,3 +41,7 @@ def proxy_mode(context: Context) -> Iterator[Finding]:
             situation="S22" if left_over else "",
             fixes=("F16",) if left_over else (),
         )
+
+
+def _holds_vips(state: NodeState) -> bool:
+    return bool(state.vips) or any(entry.interface == "kube-ipvs0" for entry in state.addresses)
