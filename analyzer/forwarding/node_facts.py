@@ -414,6 +414,14 @@ class Remembered:
             known = self._spots[key] = self._read().spot(*key)
         return known
 
+    def spot_now(self, protocol: str, address: str, port: int, ports: tuple[int, ...]) -> int:
+        """`NodeFacts.spot`, not remembered: for what is asked of thousands of nodes once."""
+        return self._read().spot(protocol, address, port, ports)
+
+    def neighbour_now(self, other: Remembered) -> int:
+        """`NodeFacts.neighbour`, not remembered."""
+        return self._read().neighbour(other.own)
+
     def neighbour(self, other: Remembered) -> int:
         """What this node says of another one's own addresses.
 

@@ -8,11 +8,13 @@ meet something its key did not name (another address, another choice), nobody sh
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
+from analyzer.forwarding.entry_classes import EntryClasses
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS, Crossing
 from analyzer.forwarding.model import CLIENT_PORT, Choice, Outcome, Packet, Path, Source, Target, Verdict
 from analyzer.forwarding.node_facts import Unlike
@@ -30,10 +32,20 @@ WAYS = 150_000
 """Ways told together, node by node (1 KB each)."""
 
 
+Cell = tuple[Source, Target]
 Text = tuple[str | Role, ...]
 """A text in which names are roles."""
 Pattern = tuple[Verdict, tuple[tuple[int, Role], ...], tuple[tuple[int, Role], ...], tuple[tuple[int, Text], ...]]
 """A verdict, and its servers, sources and missing inputs as (kind of way, role)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bunch:
+    """A way, and the other backends (of `live`) over which there is one that a walk cannot tell from it."""
+
+    way: Way
+    alike: Sequence[int] = ()
+    live: Sequence[Backend] = ()
 
 
 class PinnedWalk(Walk):
@@ -129,6 +141,7 @@ class SharedWalks:
         self._patterns = lru_cache(MANY)(self._combined)
         self._by_number: list[Kind | None] = []
         self._captures: dict[str, frozenset[str]] = {}
+        self.classes = EntryClasses(self.ways)
 
     def verdict(self, source: Source, target: Target) -> Verdict:
         """The same as ``trace(world, source, target).verdict``."""
@@ -143,27 +156,50 @@ class SharedWalks:
             self._known[key] = known
         return known
 
-    def prepare(self, cells: Iterable[tuple[Source, Target]]) -> None:
-        """Tell the ways of many connections, where not all node states can be kept: each node is asked everything at once."""
-        asked = list(cells)
+    def prepare(
+        self,
+        cells: Iterable[Cell],
+        entries: Mapping[Cell, Set[str] | None] = MappingProxyType({}),
+        *,
+        verdicts: bool = True,
+    ) -> None:
+        """Tell the ways of many connections, where not all node states can be kept: each node is asked everything at once.
+
+        Args:
+            entries: of a connection over a load balancer only the ways over these nodes.
+            verdicts: whether verdicts will be asked for, which takes one of all backends that are alike.
+        """
+        asked = self.classes.tell(cells) if verdicts else list(cells)
         places: dict[str, dict[ServerKey, None]] = {}
-        for source, target in asked:
+        for cell in asked:
+            only = entries.get(cell)
             with suppress(Unlike):
-                for node, key in self.ways.entries(source, target):
-                    places.setdefault(node, {})[key] = None
+                for node, key in self.ways.entries(*cell):
+                    if only is None or node in only:
+                        places.setdefault(node, {})[key] = None
         for node, keys in places.items():
             for key in keys:
                 self.ways.served(node, key)
             with suppress(Unlike):
                 self.ways.facts(node)
         ways: list[Way] = []
-        for source, target in asked:
+        for cell in asked:
             with suppress(Unlike):
-                ways += self.ways.of(source, target)
+                ways += self.ways.of(*cell, entries.get(cell))
             if len(ways) > WAYS:
                 self._tell(ways)
                 ways = []
+        for cell, classes in self.classes.of.items() if verdicts else ():
+            with suppress(Unlike):
+                ways += (bunch.way for bunch in self._bunches(*cell, classes))
         self._tell(ways)
+
+    def _bunches(self, source: Source, target: Target, classes: Sequence[Sequence[int]]) -> Iterator[Bunch]:
+        """The ways over one backend of each class."""
+        start, live = self.ways.balanced(source, target) or ("", ())
+        for indexes in classes:
+            for way in self.ways.over(source, target, start, indexes[0], live[indexes[0]]):
+                yield Bunch(way, indexes[1:], live)
 
     def _tell(self, ways: Sequence[Way]) -> None:
         """Find the kinds of some ways: first what their keys ask, node by node, then the keys."""
@@ -195,11 +231,15 @@ class SharedWalks:
             with suppress(Unlike):
                 self._kind(way)
 
-    def stages(self, source: Source, target: Target) -> tuple[Stages, ...]:
-        """What each path of the connection does on the nodes of its request, as conntrack there would record it."""
+    def stages(self, source: Source, target: Target, entries: Set[str] | None = None) -> tuple[Stages, ...]:
+        """What each path of the connection does on the nodes of its request, as conntrack there would record it.
+
+        Args:
+            entries: of a connection over a load balancer only the paths over these nodes need be told.
+        """
         try:
             found = []
-            for way in self.ways.of(source, target):
+            for way in self.ways.of(source, target, entries):
                 kind = self._by_number[self._kind(way)]
                 if kind is None or kind.stages is None:
                     raise Unlike("packets that cannot be told by roles")
@@ -244,30 +284,50 @@ class SharedWalks:
         return tuple(found)
 
     def _shared(self, source: Source, target: Target) -> Verdict:
-        groups: dict[int, list[Way]] = {}
-        for way in self.ways.of(source, target):
-            groups.setdefault(self._kind(way), []).append(way)
-        verdict, servers, seen, missing = self._patterns(
-            tuple((number, ways[0].backend_index, ways[0].real_index) for number, ways in groups.items())
+        groups: dict[int, list[Bunch]] = {}
+        classes = self.classes.of.get((source, target))
+        bunches = (
+            map(Bunch, self.ways.of(source, target)) if classes is None else self._bunches(source, target, classes)
         )
-        name = self._name
+        for bunch in bunches:
+            groups.setdefault(self._kind(bunch.way), []).append(bunch)
+        verdict, servers, seen, missing = self._patterns(
+            tuple((number, ways[0].way.backend_index, ways[0].way.real_index) for number, ways in groups.items())
+        )
         inputs: set[str] = set()
         for number, pieces in missing:
-            roles = [piece for piece in pieces if not isinstance(piece, str)]
-            for named in {tuple([name(way, role) for role in roles]) for way in groups[number]}:
+            roles = tuple(piece for piece in pieces if not isinstance(piece, str))
+            for named in self._named(groups[number], roles):
                 left = iter(named)
                 inputs.add("".join([piece if isinstance(piece, str) else next(left) for piece in pieces]))
         return Verdict(
             verdict.outcome,
             verdict.outcomes,
-            tuple(sorted({name(way, role) for number, role in servers for way in groups[number]})),
-            tuple(sorted({name(way, role) for number, role in seen for way in groups[number]})),
+            tuple(sorted({one for number, role in servers for (one,) in self._named(groups[number], (role,))})),
+            tuple(sorted({one for number, role in seen for (one,) in self._named(groups[number], (role,))})),
             verdict.mechanism,
             verdict.mechanisms,
             verdict.confidence,
             tuple(sorted(inputs)) if missing else verdict.missing,
             verdict.layer,
         )
+
+    def _named(self, bunches: Sequence[Bunch], roles: tuple[Role, ...]) -> set[tuple[str, ...]]:
+        """The names that some roles have in all ways of these bunches."""
+        found = {tuple([self._name(bunch.way, role) for role in roles]) for bunch in bunches}
+        for bunch in bunches:
+            if bunch.alike and any(_of_entry(bunch.way, role) for role in roles):
+                found.update(tuple([self._name(way, role) for role in roles]) for way in self._members(bunch))
+        return found
+
+    def _members(self, bunch: Bunch) -> Iterator[Way]:
+        """The ways that the one of a bunch stands for, by what their names are made of."""
+        way = bunch.way
+        for index in bunch.alike:
+            backend = bunch.live[index]
+            entry = self.ways.owner(backend.address)
+            end = entry if way.end == way.entry else way.end
+            yield Way(way.source, way.target, way.start, entry, end, backend, index, way.real, way.real_index)
 
     def _combined(self, ways: tuple[tuple[int, int, int], ...]) -> Pattern:
         """One verdict over the kinds of ways a connection has; its names are roles in ways of a kind."""
@@ -466,3 +526,11 @@ def _read(names: tuple[str, ...]) -> tuple[tuple[int, Role], ...]:
 
 def _told(role: Role | None) -> str:
     return "" if role is None else ",".join(map(str, role))
+
+
+def _of_entry(way: Way, role: Role) -> bool:
+    """Whether the name of a role belongs to the node that a load balancer's packets enter."""
+    what, which, _ = role
+    if what in ("own", "node", "node.node"):
+        return way.nodes[which] == way.entry
+    return what in ("address", "external.address", "pod") and which == 1

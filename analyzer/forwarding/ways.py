@@ -7,7 +7,7 @@ walk stands for both, with the names exchanged (`shared.py`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -91,8 +91,11 @@ class Ways:
 
     # ------------------------------------------------------------------ which ways there are
 
-    def of(self, source: Source, target: Target) -> Iterator[Way]:
+    def of(self, source: Source, target: Target, entries: Set[str] | None = None) -> Iterator[Way]:
         """Every way, in the order in which a walk would try them.
+
+        Args:
+            entries: of a load balancer's backends only those at these nodes.
 
         Raises:
             Unlike: the walk asks something else first (which node gets an external IP).
@@ -119,15 +122,38 @@ class Ways:
             if not live:
                 yield Way(source, target, start, "", "")
             for index, backend in enumerate(live):
-                entry = self.owner(backend.address)
-                yield from self._picks(
-                    Way(source, target, start, entry, "", backend, index), backend.address, backend.port
-                )
+                if entries is None or self.owner(backend.address) in entries:
+                    yield from self.over(source, target, start, index, backend)
             return
         owner = owner or self.owner(address)
         if not owner and any(kind != "cluster-ip" for _, kind in world.service_addresses.get(address, ())):
             raise Unlike("where the network sends an external IP is not known")
         yield from self._picks(Way(source, target, start, owner, ""), address, target.port)
+
+    def over(self, source: Source, target: Target, start: str, index: int, backend: Backend) -> Iterator[Way]:
+        """The ways over one backend of a load balancer."""
+        entry = self.owner(backend.address)
+        yield from self._picks(Way(source, target, start, entry, "", backend, index), backend.address, backend.port)
+
+    def balanced(self, source: Source, target: Target) -> tuple[str, Sequence[Backend]] | None:
+        """The client's node, and the backends that a load balancer may give the connection to; null where none is asked.
+
+        Raises:
+            Unlike: see `of`.
+        """
+        world, address = self.world, target.address
+        balancer = world.load_balancers.get(address)
+        if balancer is None or self._holder(address) or is_loopback(address) or is_multicast(address):
+            return None
+        start = self._start(source)
+        if start:
+            state = world.state(start)
+            if state.is_local(address):
+                return None
+            if self._is_host(source) and (target.protocol, address, target.port) in state.virtual_servers:
+                return None
+        listener = balancer.listener(target.protocol, target.port)
+        return start, world.eligible(listener) if listener is not None else ()
 
     def _picks(self, way: Way, address: str, port: int) -> Iterator[Way]:
         """The way with each real server of the virtual server at address:port of its entry node."""
@@ -144,23 +170,20 @@ class Ways:
         """The real servers that a node's virtual server gives connections to, without the lines they stand on."""
         known = self._served.get((node, key))
         if known is None:
-            server = self.world.state(node).virtual_servers.get(key)
-            live = (
-                tuple(replace(one, evidence=NOWHERE, active=None) for one in server.live) if server is not None else ()
-            )
-            # Nodes list the same ones: equal lists are kept once.
-            known = self._served[(node, key)] = self._lists.setdefault(live, live)
+            known = self._served[(node, key)] = self.live(node, key)
         return known
+
+    def live(self, node: str, key: ServerKey) -> tuple[RealServer, ...]:
+        """The same, not remembered for the node."""
+        server = self.world.state(node).virtual_servers.get(key)
+        live = tuple(replace(one, evidence=NOWHERE, active=None) for one in server.live) if server is not None else ()
+        # Nodes list the same ones: equal lists are kept once.
+        return self._lists.setdefault(live, live)
 
     def entries(self, source: Source, target: Target) -> Iterator[tuple[str, ServerKey]]:
         """The nodes that a load balancer may send the connection to, and what is dialled there; none without one."""
-        world = self.world
-        balancer = world.load_balancers.get(target.address)
-        start = self._start(source)
-        if balancer is None or self._holder(target.address) or (start and world.state(start).is_local(target.address)):
-            return
-        listener = balancer.listener(target.protocol, target.port)
-        for backend in world.eligible(listener) if listener is not None else ():
+        found = self.balanced(source, target)
+        for backend in found[1] if found is not None else ():
             entry = self.owner(backend.address)
             if entry:
                 yield entry, (target.protocol, backend.address, backend.port)
@@ -216,7 +239,7 @@ class Ways:
         places, client, proxied = self._places(way)
         spots: list[int] = []
         for address, port in places:
-            fact, owner = self._spot(protocol, address, port)
+            fact, owner = self.spot(protocol, address, port)
             spots += (fact, nodes.index(owner) if owner in nodes else -1)
         facts, joint = self._together(nodes)
         for one in facts:
@@ -264,7 +287,7 @@ class Ways:
             return None
         return balancer.listener(way.target.protocol, way.target.port)
 
-    def _spot(self, protocol: str, address: str, port: int) -> tuple[int, str]:
+    def spot(self, protocol: str, address: str, port: int) -> tuple[int, str]:
         """What the world knows of an address and port (0 for a client's own), and the node the address leads to."""
         key = (protocol, address, port)
         known = self._spots.get(key)

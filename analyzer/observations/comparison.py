@@ -46,7 +46,8 @@ class _Comparison:
             if (vantage.source, row.target) in self.matrix.cells
         ]
         if isinstance(self.snapshot.tables, SpilledTables):
-            shared_walks(self.world).prepare(one for one in every if any(True for _ in self.candidates(*one)))
+            seen = [one for one in every if any(True for _ in self.candidates(*one))]
+            shared_walks(self.world).prepare(seen, {one: self.entered(*one) for one in seen}, verdicts=False)
         cells = tuple(self.cell(source, target) for source, target in every)
         return Observations(cells, tuple(signs(self.snapshot, self.world)), nodes, self.not_compared)
 
@@ -67,7 +68,7 @@ class _Comparison:
             self.not_compared += 1
             return unseen
         self.walks += 1
-        paths = expected(self.world, source, target)
+        paths = expected(self.world, source, target, self.entered(source, target))
         judged = list(self.judged(source, target, paths))
         against = [(flow, one) for flow, one in judged if one.opinion == "contradicts"]
         agreeing = [(flow, one) for flow, one in judged if one.opinion == "agrees"]
@@ -101,6 +102,11 @@ class _Comparison:
                     if outside == (address == OUTSIDE):
                         yield key, address
 
+    def entered(self, source: Source, target: Target) -> frozenset[str] | None:
+        """Of a client outside the nodes with flows that could be this cell's; null inside, where they begin elsewhere."""
+        outside = source.kind == "external"
+        return frozenset(key[0] for key, _ in self.candidates(source, target)) if outside else None
+
     def home(self, source: Source) -> str:
         """The node whose conntrack sees a connection begin; empty for a client outside."""
         if source.kind == "node":
@@ -126,12 +132,13 @@ class _Comparison:
         Rules may match its address (source ranges, a CNI's masquerade), and a load balancer's own checks look like clients.
         """
         if isinstance(self.snapshot.tables, SpilledTables):
-            shared_walks(self.world).prepare((Source("external", client), target) for client in flow.clients)
+            cells = {(Source("external", client), target): {key[0]} for client in flow.clients}
+            shared_walks(self.world).prepare(cells, cells, verdicts=False)
         for client in flow.clients:
             if self.walks >= MAX_WALKS:
                 return NOTHING
             self.walks += 1
-            exact = expected(self.world, Source("external", client), target)
+            exact = expected(self.world, Source("external", client), target, {key[0]})
             begun = tuple(path for path in exact if path.first.key == key)
             if judge(flow, begun, self.exists).opinion != verdict.opinion:
                 return NOTHING

@@ -6,6 +6,7 @@ packet as it left (`analyzer.forwarding.journey.Session` says the same of a walk
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from analyzer.forwarding import Outcome, Packet, Source, Target, World
@@ -39,9 +40,13 @@ class Expected:
     second: Leg | None
 
 
-def expected(world: World, source: Source, target: Target) -> tuple[Expected, ...]:
-    """The paths of a connection that leave an entry at their first node."""
-    found = (_path(one) for one in shared_walks(world).stages(source, target))
+def expected(world: World, source: Source, target: Target, entries: Set[str] | None = None) -> tuple[Expected, ...]:
+    """The paths of a connection that leave an entry at their first node.
+
+    Args:
+        entries: of paths over a load balancer those that enter at other nodes may be left out.
+    """
+    found = (_path(one) for one in shared_walks(world).stages(source, target, entries))
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 

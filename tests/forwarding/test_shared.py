@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from analyzer.bundle import open_bundle
-from analyzer.forwarding import Source, Target, World, build_world, matrix, trace, verdict_of
+from analyzer.forwarding import Source, Target, World, build_world, entry_classes, matrix, trace, verdict_of
 from analyzer.forwarding.shared import SharedWalks, shared_walks, stages_of
 from analyzer.forwarding.state import NodeState, is_read_sysctl
 from analyzer.snapshot import load
@@ -27,6 +27,21 @@ def same(world: World, chosen: Iterable[Cell]) -> SharedWalks:
     for cell in chosen:
         assert verdict_of(world, *cell) == trace(world, *cell).verdict, tuple(map(str, cell))
     return shared_walks(world)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes of nodes behind a load balancer from the second one on, not from the 64th."""
+    monkeypatch.setattr(entry_classes, "WIDE", 2)
+
+
+def same_in_classes(world: World, chosen: Iterable[Cell]) -> int:
+    """The same after the nodes behind load balancers were put into classes; gives how many nodes others stand for."""
+    told = list(chosen)
+    shared = shared_walks(world)
+    shared.prepare(told)
+    same(world, told)
+    return sum(len(alike) - 1 for classes in shared.classes.of.values() for alike in classes)
 
 
 @settings(max_examples=8, deadline=None, derandomize=True, phases=GENERATE)
@@ -57,20 +72,26 @@ def test_random_cells_of_random_bundles(
     assert shared.walked + shared.alone < len(every)
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("case", lab.CASES[::3])
 def test_every_cell_of_a_recorded_cluster(case: str) -> None:
     """The verdict, and what each node of the request does (up to the servers that one walk stands for)."""
     with open_bundle(lab.bundle(case)) as bundle:
         world = build_world(load(bundle))
         cells = matrix(world, listeners=True).cells
-        shared = same(world, cells)
+        same_in_classes(world, cells)
+        shared = shared_walks(world)
         for cell in cells:
             assert set(shared.stages(*cell)) == {stages_of(path) for path in trace(world, *cell).paths}, tuple(
                 map(str, cell)
             )
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, phases=GENERATE)
+@settings(
+    max_examples=10, deadline=None, derandomize=True, phases=GENERATE,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@pytest.mark.usefixtures("narrow")
 @given(st.sampled_from(NAMES), DROPS, st.data())
 def test_with_captures_missing_and_lines_lost(name: str, dropped: list[tuple[str, int]], data: st.DataObject) -> None:
     """Nodes that differ in what is known of them, or in single rules, members, routes and servers."""
@@ -83,7 +104,7 @@ def test_with_captures_missing_and_lines_lost(name: str, dropped: list[tuple[str
             files[path] = b"".join(line for number, line in enumerate(lines) if number not in gone)
     world = cases.world(files)
     chosen = data.draw(st.lists(st.sampled_from(cells(name)), min_size=30, max_size=60, unique=True))
-    same(world, [cell for cell in chosen if present(world, cell[0])])
+    same_in_classes(world, [cell for cell in chosen if present(world, cell[0])])
 
 
 @pytest.mark.parametrize("case", lab.CASES[::6])
@@ -110,3 +131,21 @@ def test_few_walks_serve_many_cells(tmp_path: Path) -> None:
         shared = shared_walks(world)
     assert len(many.cells) > 5_000
     assert shared.walked + shared.alone < len(many.cells) / 20
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("cni", ["flannel", "terway"])
+def test_nodes_behind_a_load_balancer_stand_for_others(tmp_path: Path, cni: str) -> None:
+    out = tmp_path / "made"
+    make_cluster.main(
+        ["--nodes=12", "--services=20", f"--cni={cni}", "--etp-local-share=0.4", "--seed=5", f"--out={out}"]
+    )
+    with open_bundle(out) as bundle:
+        world = build_world(load(bundle))
+        cells = [cell for cell in matrix(build_world(load(bundle))).cells if cell[1].address in world.load_balancers]
+        assert same_in_classes(world, cells) > 20
+        for cell in cells:
+            whole = shared_walks(world).stages(*cell)
+            for node in world.node_names if cell[0].kind == "external" else ():
+                own = shared_walks(world).stages(*cell, {node})
+                assert own == tuple(one for one in whole if one.nodes and one.nodes[0].node == node)
