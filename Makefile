@@ -90,7 +90,7 @@ bench: $(STAMPS)/dev
 # All subjects and how cost grows, as docs/performance.md.
 performance: $(STAMPS)/dev
 	@mkdir -p out && rm -f out/performance.jsonl
-	$(PY) -m bench --growth --json out/performance.jsonl --doc docs/performance.md
+	$(PY) -m bench --sizes --growth --large --json out/performance.jsonl --doc docs/performance.md
 
 # Atheris guides it where it can be installed.
 $(STAMPS)/fuzz: pyproject.toml scripts/setup.sh scripts/installed.py | $(STAMPS)/venv

@@ -83,6 +83,15 @@ def benchmark(name: str, folder: Path, size: int | None, rounds: int) -> Iterato
             found[way].append(measure(argv))
     base = min((cpu for cpu, _, _ in found.get(subject.BASE, ())), default=0.0)
     weight = size_of(data)
+    records = list(_records_of(subject, name, found, expected, base, weight, size, rounds))
+    yield from records
+    yield from differences(subject, records)
+
+
+def _records_of(
+    subject: ModuleType, name: str, found: Mapping[str, Sequence[tuple[float, float, str]]], expected: Any, base: float,
+    weight: int, size: int, rounds: int,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
     for way, runs in found.items():
         wanted = expected[way] if isinstance(expected, dict) else expected
         record = {
@@ -99,6 +108,19 @@ def benchmark(name: str, folder: Path, size: int | None, rounds: int) -> Iterato
             **record, "cpu_s": round(cpu, 3), "ratio": round(cpu / base, 3) if base else None,
             "rss_mb": round(max(rss for _, rss, _ in runs)), "mb_per_s": round(weight / 1e6 / cpu, 1) if cpu else None,
         }  # fmt: skip
+
+
+def differences(subject: ModuleType, records: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What one way takes more than another, which leaves out the start: a record per entry of the subject's LESS."""
+    spent = {one["way"]: one["cpu_s"] for one in records if "cpu_s" in one}
+    for name, (way, over) in getattr(subject, "LESS", {}).items():
+        if {*way, *over} - {""} <= spent.keys():
+            more, base = (spent[first] - spent.get(second, 0.0) for first, second in (way, over))
+            ratio = round(more / base, 3) if base > 0 else None
+            yield {
+                **records[0], "way": name, "target": subject.TARGETS.get(name, ""), "cpu_s": round(more, 3), "ratio": ratio,
+                "rss_mb": None, "mb_per_s": None,
+            }  # fmt: skip
 
 
 def machine() -> dict[str, Any]:
@@ -124,11 +146,12 @@ def show(record: Mapping[str, Any]) -> None:
         print(f"{record['subject']:<14}{record['way']:<34}wrong result: {record['wrong']} not {record['checksum']}")
     elif record["kind"] == "time":
         ratio = "" if record["ratio"] is None else f"{record['ratio']:.2f}"
-        print(
-            f"{record['subject']:<14}{record['way']:<34}{record['cpu_s']:>8.2f} s{ratio:>8} x{record['rss_mb']:>8} MB"
-        )
+        memory = "" if record["rss_mb"] is None else f"{record['rss_mb']:>8} MB"
+        print(f"{record['subject']:<14}{record['way']:<34}{record['cpu_s']:>8.2f} s{ratio:>8} x{memory}")
     elif record["kind"] == "large":
         print(f"{record['nodes']} nodes x {record['services']} Services: {record['cpu_s']} s, {record['rss_mb']} MB")
+    elif record["kind"] == "sizes":
+        print(f"{record['part']} at {record['sizes']} {record['unit']}: {record['cpu_s']} s, {record['rss_mb']} MB")
     elif record["kind"] == "growth":
         print(f"growth of {record['step']} with {record['axis']}: {record['cpu_s']} s, exponent {record['exponent']}")
     sys.stdout.flush()
@@ -155,6 +178,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each way (default 5)")
     parser.add_argument("--size", action="append", default=[], metavar="SUBJECT=N", help="another size for a subject")
     parser.add_argument("--growth", action="store_true", help="also how cost grows with nodes, services and entries")
+    parser.add_argument("--sizes", action="store_true", help="also CPU and memory of each part at three sizes")
     parser.add_argument(
         "--large", nargs="?", const="", metavar="NODESxSERVICES,...", help="also whole analyses of large clusters"
     )
@@ -189,6 +213,11 @@ def _records(
     for name in chosen.subjects or names:
         if name != "none":
             yield from benchmark(name, folder, sizes.get(name), max(1, chosen.rounds))
+    if chosen.sizes:
+        sys.path.insert(0, str(HERE))
+        import sizes as three
+
+        yield from three.records(measure, load, folder, max(1, min(chosen.rounds, 2)))
     if chosen.growth:
         sys.path.insert(0, str(HERE))
         import growth

@@ -25,6 +25,12 @@ twice the size, twice the cost). The target is 1.1 or less. Fixed costs flatten 
 increase" leaves them out (how the second increase relates to the first one) and is empty where an increase of less than 0.1 s
 says nothing. A matrix has at most 8,000 cells; beyond, the nodes that differ most stand for the others.
 """
+SIZES = """
+## Parts at three sizes
+
+Each in a process of its own, imports included: CPU seconds (the least of {rounds}) and peak memory in MB.
+
+"""
 LARGE = """
 ## Large clusters
 
@@ -59,6 +65,10 @@ def document(path: Path) -> str:
         parts.append(GROWTH.format(rounds=min(one["rounds"] for one in growth.values())))
         for axis in dict.fromkeys(axis for axis, _ in growth):
             parts.append(_growth(axis, [one for (which, _), one in growth.items() if which == axis]))
+    sizes = {one["part"]: one for one in records if one["kind"] == "sizes"}
+    if sizes:
+        parts.append(SIZES.format(rounds=min(one["rounds"] for one in sizes.values())))
+        parts.append(_sizes(sizes.values()))
     if large:
         parts.append(LARGE.format(conntrack=next(iter(large.values()))["conntrack"]))
         parts.append(_large([one for _, one in sorted(large.items())]))
@@ -89,6 +99,14 @@ def _large(rows: list[dict[str, Any]]) -> str:
     return _table(head, map(line, rows))
 
 
+def _sizes(rows: Iterable[dict[str, Any]]) -> str:
+    def line(one: dict[str, Any]) -> list[str]:
+        figures = [f"{cpu:.2f} s, {memory:,} MB" for cpu, memory in zip(one["cpu_s"], one["rss_mb"], strict=True)]
+        return [one["part"], ", ".join(f"{size:,}" for size in one["sizes"]) + f" {one['unit']}", *figures]
+
+    return _table(["part", "sizes", "small", "middle", "large"], map(line, rows))
+
+
 def _machine(machine: dict[str, Any], times: Iterable[dict[str, Any]]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine.get("versions", {}).items())
     loads = [one["load"][0] for one in times]
@@ -106,8 +124,9 @@ def _times(rows: list[dict[str, Any]]) -> str:
         if "wrong" in one:
             return [one["way"], "wrong result", "", "", "", one["target"]]
         ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}"
-        rate = f"{one['mb_per_s']:,.0f}" if one["bytes"] > 100_000 else ""
-        return [one["way"], f"{one['cpu_s']:.2f}", ratio, rate, f"{one['rss_mb']:,}", one["target"]]
+        rate = f"{one['mb_per_s']:,.0f}" if one["bytes"] > 100_000 and one["mb_per_s"] is not None else ""
+        memory = "" if one["rss_mb"] is None else f"{one['rss_mb']:,}"
+        return [one["way"], f"{one['cpu_s']:.2f}", ratio, rate, memory, one["target"]]
 
     return _table(["way", "CPU s", f"x {rows[0]['base']}", "MB/s", "peak MB", "target"], map(line, rows))
 

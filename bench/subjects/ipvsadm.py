@@ -13,7 +13,11 @@ from pathlib import Path
 
 SIZE = 17_500
 BASE = "mawk to CSV"
-TARGETS = {"ipvscope, 2 nodes": "2 nodes less 1 node ≤ 0.6x"}
+TARGETS = {"a further equal node": "≤ 0.6x"}
+LESS = {
+    "a further equal node": (("ipvscope, 2 nodes", "ipvscope, 1 node"), (BASE, "")),
+    "a further unlike node": (("ipvscope, 2 unlike nodes", "ipvscope, 1 node"), (BASE, "")),
+}
 MAWK = r"""
 $1 == "TCP" || $1 == "UDP" || $1 == "SCTP" { vs++; key = $1 "," $2; print key "," $3 > "/dev/null"; next }
 $1 == "->" && $5 ~ /^[0-9]+$/ { rs++; w += $4; a += $5; print key "," $2 "," $3 "," $4 "," $5 "," $6 > "/dev/null" }
