@@ -387,12 +387,16 @@ class NodeState:
         return key in self.sysctls
 
     def is_local(self, address: str) -> bool:
-        if address in self.local:
-            return True
-        return any(
-            route.type == "local" and contains(route.dst, address)
-            for route in self.routes.get((family_of(address), "local"), ())
-            if route.length < (32 if family_of(address) == 4 else 128)
+        return address in self.local or any(contains(prefix, address) for prefix in self.local_prefixes)
+
+    @cached_property
+    def local_prefixes(self) -> tuple[str, ...]:
+        """Local routes for more than one address (127.0.0.0/8): few beside those for one, of which each VIP has its own."""
+        return tuple(
+            route.dst
+            for family in (4, 6)
+            for route in self.routes.get((family, "local"), ())
+            if route.type == "local" and route.length < (32 if family == 4 else 128)
         )
 
     def address_type(self, address: str, interface: str = "") -> str:
