@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
-from analyzer.forwarding.state import INDEXED, RealServer, ServerKey, Servers, VirtualServer
+from analyzer.forwarding.state import LiveServer, RealServer, ServerKey, Servers, VirtualServer
 from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
@@ -61,14 +61,22 @@ class CapturedServers(Servers):
         evidence = Evidence(str(file), line or 0, "", self._node)
         return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)
 
-    def _below(self, key: ServerKey) -> Iterator[tuple[Any, ...]]:
-        """The rows of a virtual server's real servers."""
+    def live(self, key: ServerKey) -> tuple[LiveServer, ...]:
+        """The same as of the virtual server, which is not made for it."""
+        return tuple(
+            (address, port or key[2], 1 if weight is None else weight, forwarding or "Masq")
+            for address, port, weight, forwarding in (self._below(key, 4) if key in self._place else ())
+            if address and weight != 0
+        )
+
+    def _below(self, key: ServerKey, width: int = len(REAL)) -> Iterator[tuple[Any, ...]]:
+        """The rows of a virtual server's real servers, the first columns of REAL."""
         if self._runs is None:
             real = self._read_real()
             self._real = [] if real is None else _table(real, REAL)
             self._runs = (lambda _: ()) if real is None else self._by_line(real) or by_key(real)
         for begin, end in self._runs(key):
-            yield from zip(*(column.slice(begin, end - begin).to_pylist() for column in self._real), strict=True)
+            yield from zip(*(one.slice(begin, end - begin).to_pylist() for one in self._real[:width]), strict=True)
 
     def _by_line(self, real: pd.DataFrame) -> Callable[[ServerKey], Sequence[tuple[int, int]]] | None:
         """Where a virtual server's real servers stand, told by the line of the virtual server's own row.
@@ -100,7 +108,7 @@ class CapturedServers(Servers):
 
     @property
     def weight(self) -> int:
-        return len(self._place) // INDEXED
+        return len(self._place) * 3 // 4  # with the columns of its real servers
 
     def __contains__(self, key: object) -> bool:
         return key in self._place

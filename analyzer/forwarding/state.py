@@ -13,8 +13,8 @@ from analyzer.forwarding.addresses import contains, family_of, is_multicast, net
 from analyzer.parsers.iptables_rule import Rule
 
 Layer = Literal["captured", "expected", "assumed"]
-INDEXED = 8
-"""Rows that are only indexed take about this part of the room of one that is a value."""
+INDEXED = 4
+"""Addresses that are only indexed take about this part of the room of one that is a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,10 @@ ServerKey = tuple[str, str, int]
 """(protocol, address, port)"""
 
 
+LiveServer = tuple[str, int, int, str]
+"""(address, port, weight, forwarding) of a real server"""
+
+
 class Servers(Mapping[ServerKey, VirtualServer]):
     """Virtual servers by key, made when first asked for."""
 
@@ -176,6 +180,11 @@ class Servers(Mapping[ServerKey, VirtualServer]):
 
     def __len__(self) -> int:
         return len(self._made)
+
+    def live(self, key: ServerKey) -> tuple[LiveServer, ...]:
+        """The real servers that a virtual server gives connections to; none without it."""
+        server = self.get(key)
+        return tuple((one.address, one.port, one.weight, one.forwarding) for one in server.live) if server else ()
 
     def families(self) -> frozenset[int]:
         """Of the virtual addresses."""

@@ -8,7 +8,7 @@ walk stands for both, with the names exchanged (`shared.py`).
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from analyzer.evidence import Evidence
@@ -16,7 +16,7 @@ from analyzer.forwarding.addresses import family_of, is_loopback, is_multicast
 from analyzer.forwarding.journey import LB_PROXY_ADDRESS
 from analyzer.forwarding.model import Source, Target
 from analyzer.forwarding.node_facts import Interned, NodeFacts, Remembered, Unlike, interned
-from analyzer.forwarding.state import RealServer, ServerKey
+from analyzer.forwarding.state import LiveServer, RealServer, ServerKey
 from analyzer.forwarding.world import HOST_STACK, Backend, LbListener, World
 
 NOWHERE = Evidence("", 0)
@@ -65,7 +65,7 @@ class Ways:
         self._facts: dict[str, Remembered] = {}
         self._owners: dict[str, str] = {}
         self._served: dict[tuple[str, ServerKey], tuple[RealServer, ...]] = {}
-        self._lists: dict[tuple[RealServer, ...], tuple[RealServer, ...]] = {}
+        self._lists: dict[tuple[LiveServer, ...], tuple[RealServer, ...]] = {}
         self._spots: dict[tuple[str, str, int], tuple[int, str]] = {}
         self._joint: dict[tuple[str, ...], tuple[tuple[Remembered, ...], int]] = {}
 
@@ -175,10 +175,11 @@ class Ways:
 
     def live(self, node: str, key: ServerKey) -> tuple[RealServer, ...]:
         """The same, not remembered for the node."""
-        server = self.world.state(node).virtual_servers.get(key)
-        live = tuple(replace(one, evidence=NOWHERE, active=None) for one in server.live) if server is not None else ()
-        # Nodes list the same ones: equal lists are kept once.
-        return self._lists.setdefault(live, live)
+        live = self.world.state(node).virtual_servers.live(key)
+        found = self._lists.get(live)
+        if found is None:  # nodes list the same ones: equal lists are kept once
+            found = self._lists[live] = tuple(RealServer(*one, NOWHERE) for one in live)
+        return found
 
     def entries(self, source: Source, target: Target) -> Iterator[tuple[str, ServerKey]]:
         """The nodes that a load balancer may send the connection to, and what is dialled there; none without one."""
