@@ -119,7 +119,7 @@ def differences(subject: ModuleType, records: Sequence[Mapping[str, Any]]) -> It
             ratio = round(more / base, 3) if base > 0 else None
             yield {
                 **records[0], "way": name, "target": subject.TARGETS.get(name, ""), "cpu_s": round(more, 3), "ratio": ratio,
-                "rss_mb": None, "mb_per_s": None,
+                "rss_mb": None, "mb_per_s": None if over[1] or more <= 0 else round(records[0]["bytes"] / 1e6 / more, 1),
             }  # fmt: skip
 
 
