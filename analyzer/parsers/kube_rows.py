@@ -30,14 +30,13 @@ OBJECT_TABLES = (
 _WANTED = re.compile(r"^kube-proxy|^eni-config$|flannel|^coredns$|^calico-config$|^cilium-config$|^ip-masq-agent$")
 _HOST_LABEL = "kubernetes.io/hostname"
 _ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+"""With the keys in order."""
 Row = tuple[Any, ...]
 
 
 def _json(value: dict[str, str] | None) -> str | None:
-    if not value:
-        return None
-    return _encode(value if len(value) == 1 else dict(sorted(value.items()))).decode()
+    return _encode(value).decode() if value else None
 
 
 def _csv(values: Sequence[str | None] | None) -> str | None:
