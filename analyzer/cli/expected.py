@@ -148,7 +148,7 @@ def _set_rows(node: str, states: Mapping[int, Expected]) -> list[Row]:
     for family, state in states.items():
         for name, (kind, members) in sorted(state.sets.items()):
             for member in sorted(members) or [""]:
-                service = state.asked.get((name, member), ("", ()))[0]
+                service = state.asked.get(name, {}).get(member, ("", ()))[0]
                 rows.append(
                     {
                         "node": node,

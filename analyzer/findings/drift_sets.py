@@ -31,7 +31,7 @@ def set_drift(snapshot: Snapshot, node: str, four: Expected) -> Iterator[Drift]:
             held = captured.get(name, {})
             for member in members:
                 if member.lower() not in held:
-                    service, objects = state.asked.get((name, member), ("", ()))
+                    service, objects = state.asked.get(name, {}).get(member, ("", ()))
                     here = (places[name],) if name in places else ()
                     yield Drift("set-member-missing", node, service, name, f"{name} {member}", (*here, *objects[:2]))
             wanted = {member.lower() for member in members}

@@ -10,6 +10,8 @@ from analyzer.evidence import Evidence
 
 ServerKey = tuple[str, str, int]
 """(protocol, address, port)"""
+Asked = tuple[str, tuple[Evidence, ...]]
+"""The Service that asks for a member of a set, and its objects"""
 Version = tuple[int, int]
 
 
@@ -83,8 +85,8 @@ class Expected:
     """Everything expected on `node`. `undecided` names the matrix rows that the version or a missing object leaves open."""
 
     node: str
-    vips: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    servers: dict[ServerKey, ExpectedServer] = field(default_factory=dict)
+    vips: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    servers: Mapping[ServerKey, ExpectedServer] = field(default_factory=dict)
     sets: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """name -> (type, members as ipset prints them)"""
     rules: tuple[tuple[str, str, str], ...] = ()
@@ -92,8 +94,8 @@ class Expected:
     undecided: tuple[str, ...] = ()
     chains: tuple[tuple[str, str], ...] = ()
     """(table, chain) that exist, also without rules"""
-    asked: dict[tuple[str, str], tuple[str, tuple[Evidence, ...]]] = field(default_factory=dict)
-    """(set, member) -> the Service that asks for it and its objects"""
+    asked: Mapping[str, Mapping[str, Asked]] = field(default_factory=dict)
+    """set -> member -> who asks for it"""
     contested: frozenset[ServerKey] = frozenset()
     """virtual servers that several Services claim: whose real servers are in is decided anew at each sync"""
     excluded: tuple[str, ...] = ()

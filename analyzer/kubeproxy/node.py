@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 
 from analyzer.kubeproxy.expected import Shared, expected
+from analyzer.kubeproxy.frame import set_name
 from analyzer.kubeproxy.model import Expected, ProxyNode, Version
+from analyzer.kubeproxy.servers import NodeServers
+from analyzer.kubeproxy.template import VARYING
 from analyzer.kubeproxy.versions import family_of
 from analyzer.snapshot.model import Snapshot
-from analyzer.snapshot.objects import flag, number, parts, records, text
+from analyzer.snapshot.objects import Service, flag, number, parts, records, text
 from analyzer.snapshot.regime import minor_version
 
 if TYPE_CHECKING:
@@ -166,36 +169,39 @@ def _addresses(snapshot: Snapshot, node: str) -> tuple[str, ...]:
     frame = snapshot.by_node.get(node, {}).get("addresses")
     if frame is None:
         return ()
-    found = []
-    for interface, address in zip(frame["interface"], frame["address"], strict=True):
-        if interface == "kube-ipvs0" or not isinstance(address, str) or not family_of(address):
-            continue
-        if not ipaddress.ip_address(address).is_loopback:
-            found.append(address)
-    return tuple(dict.fromkeys(found))
+    elsewhere = frame.loc[(frame["interface"] != "kube-ipvs0") & frame["address"].notna(), "address"]
+    valid = [one for one in dict.fromkeys(elsewhere) if family_of(one)]
+    return tuple(one for one in valid if not ipaddress.ip_address(one).is_loopback)
 
 
 KEPT = 300_000
 """Virtual servers and set members of the expected states that are kept; older ones are computed again."""
+SMALL = 20
+"""What a state that has nothing of its own weighs beside them."""
 
 
 class _Kept:
     """The latest expected states of a snapshot, and what they share."""
 
-    def __init__(self) -> None:
-        self.shared = Shared()
+    def __init__(self, services: Sequence[Service]) -> None:
+        self.shared = Shared(services)
         self.states: dict[tuple[str, int], Expected] = {}
         self.size = 0
 
     def add(self, key: tuple[str, int], state: Expected) -> None:
         self.states[key] = state
-        self.size += _weight(state)
+        self.size += _weight(state, key[1])
         while self.size > KEPT and len(self.states) > 1:
-            self.size -= _weight(self.states.pop(next(iter(self.states))))
+            oldest = next(iter(self.states))
+            self.size -= _weight(self.states.pop(oldest), oldest[1])
 
 
-def _weight(state: Expected) -> int:
-    return len(state.servers) + len(state.asked)
+def _weight(state: Expected, family: int) -> int:
+    """What it does not share with other nodes, in virtual servers and set members."""
+    if isinstance(state.servers, NodeServers):
+        own = (state.asked.get(set_name(name, family), ()) for name in VARYING)
+        return SMALL + len(state.servers.own) + len(state.servers.own_lines) + sum(map(len, own))
+    return len(state.servers) + sum(map(len, state.asked.values()))
 
 
 _EXPECTED: WeakKeyDictionary[Snapshot, _Kept] = WeakKeyDictionary()
@@ -206,7 +212,7 @@ def expected_on(snapshot: Snapshot, node: str, *, family: int = 4) -> Expected:
     """kube-proxy's expected state on one node of the snapshot; what nodes have in common is computed once."""
     kept = _EXPECTED.get(snapshot)
     if kept is None:
-        kept = _EXPECTED[snapshot] = _Kept()
+        kept = _EXPECTED[snapshot] = _Kept(snapshot.objects.services)
     found = kept.states.get((node, family))
     if found is None:
         services = snapshot.objects.services

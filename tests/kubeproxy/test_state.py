@@ -264,7 +264,7 @@ def test_what_a_member_is_there_for() -> None:
     state = on("1.28.0")
     for name, (_, members) in state.sets.items():
         for member in members:
-            assert state.asked[(name, member)][0] == "default/web"
+            assert state.asked[name][member][0] == "default/web"
 
 
 @pytest.mark.parametrize(
