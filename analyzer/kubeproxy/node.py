@@ -16,6 +16,7 @@ from analyzer.kubeproxy.model import Expected, ProxyNode, Version
 from analyzer.kubeproxy.servers import NodeServers
 from analyzer.kubeproxy.template import VARYING
 from analyzer.kubeproxy.versions import family_of
+from analyzer.snapshot.arrow_columns import arrow
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import Service, flag, number, parts, records, text
 from analyzer.snapshot.regime import minor_version
@@ -166,11 +167,14 @@ def _gates(written: str) -> dict[str, bool]:
 
 
 def _addresses(snapshot: Snapshot, node: str) -> tuple[str, ...]:
+    import pyarrow.compute as pc
+
     frame = snapshot.by_node.get(node, {}).get("addresses")
     if frame is None:
         return ()
-    elsewhere = frame.loc[(frame["interface"] != "kube-ipvs0") & frame["address"].notna(), "address"]
-    valid = [one for one in dict.fromkeys(elsewhere) if family_of(one)]
+    at_dummy = pc.fill_null(pc.equal(arrow(frame["interface"]), "kube-ipvs0"), False)
+    elsewhere = arrow(frame["address"]).filter(pc.invert(at_dummy)).to_pylist()
+    valid = [one for one in dict.fromkeys(elsewhere) if one and family_of(one)]
     return tuple(one for one in valid if not ipaddress.ip_address(one).is_loopback)
 
 

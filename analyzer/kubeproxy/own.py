@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from analyzer.kubeproxy.assembled import assembled
 from analyzer.kubeproxy.builder import Builder, Call, Recorder, reads_nodes
 from analyzer.kubeproxy.model import Expected, ExpectedServer, ProxyNode, ServerKey
-from analyzer.kubeproxy.passes import families_of, loop_back, node_port_addresses
+from analyzer.kubeproxy.passes import loop_back, node_port_addresses
 from analyzer.kubeproxy.servers import Line, NodeServers
 from analyzer.kubeproxy.shared import Shared, kind_of
 from analyzer.kubeproxy.template import VARYING, Entries, Notes, Template, lines_on, make, varying_in
@@ -71,14 +71,15 @@ def _put_together(template: Template, node: ProxyNode, parts: Parts) -> Expected
 def _parts(shared: Shared, kind: Hashable, template: Template, node: ProxyNode) -> Parts | None:
     """The node's own; null where more differs than can be put beside the template."""
     recorder, found = Recorder(node, template.family), Parts()
-    for index in sorted({*shared.here.get(node.name, ()), *shared.ranges}):
+    here = shared.here.get(node.name, {})
+    for index in sorted({*here, *shared.ranges}):
         own, service = shared.own(index, node, template.family), shared.served[index]
         if own == template.bare[index]:
             continue
         if own.admitted == template.bare[index].admitted and not reads_nodes(service):
             recorder.calls.clear()
             for port in service.ports:
-                loop_back(recorder, service, port, families_of(service))
+                loop_back(recorder, service, here[index], port)
             for name, entries in varying_in(recorder.calls).items():
                 found.varying[name][index] = entries
         elif index in template.disputed:

@@ -7,14 +7,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from analyzer.kubeproxy.builder import NIC_ADDRESS, Builder
 from analyzer.kubeproxy.versions import INTERNAL_POLICY, IP_MODE, family_of
-from analyzer.snapshot.objects import Service, ServicePort
+from analyzer.snapshot.objects import EndpointAddress, Service, ServicePort
 
 
 def service_steps(builder: Builder, service: Service) -> None:
     """All of a Service that stands before nodePorts."""
     families = families_of(service)
+    here = [one for one in service.endpoints if one.node == builder.node.name]
     for port in service.ports:
-        loop_back(builder, service, port, families)
+        loop_back(builder, service, here, port)
         _service_port(builder, service, port, families)
     if service.health_check_node_port and builder.family in families and builder.since(21, "M24 health-check set"):
         builder.member("KUBE-HEALTH-CHECK-NODE-PORT", str(service.health_check_node_port), service)
@@ -29,12 +30,12 @@ def _entry(address: str, port: ServicePort, number: int | None = None) -> str:
     return f"{address},{port.protocol}:{port.port if number is None else number}"
 
 
-def loop_back(builder: Builder, service: Service, port: ServicePort, families: frozenset[int]) -> None:
-    """M19: every local endpoint, also one that is not ready (the loop over endpointsMap asks for IsLocal only)."""
-    for endpoint in service.endpoints_of(port, builder.family) if builder.family in families else ():
-        if endpoint.node == builder.node.name and endpoint.port:
-            member = f"{endpoint.address},{port.protocol}:{endpoint.port},{endpoint.address}"
-            builder.member("KUBE-LOOP-BACK", member, service, endpoint.evidence)
+def loop_back(builder: Builder, service: Service, here: Sequence[EndpointAddress], port: ServicePort) -> None:
+    """M19: every endpoint `here` on the node, also one that is not ready (the loop over endpointsMap asks for IsLocal only)."""
+    for one in here if builder.family in families_of(service) else ():
+        if (one.family, one.protocol, one.port_name) == (builder.family, port.protocol, port.name) and one.port:
+            member = f"{one.address},{port.protocol}:{one.port},{one.address}"
+            builder.member("KUBE-LOOP-BACK", member, service, one.evidence)
 
 
 def _service_port(builder: Builder, service: Service, port: ServicePort, families: frozenset[int]) -> None:

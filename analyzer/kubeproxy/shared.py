@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analyzer.kubeproxy.builder import Call, Choices, Ranges, Recorder, admits
 from analyzer.kubeproxy.model import ProxyNode
 from analyzer.kubeproxy.passes import service_steps, source_ranges
-from analyzer.snapshot.objects import Service
+from analyzer.snapshot.objects import EndpointAddress, Service
 
 if TYPE_CHECKING:
     from analyzer.kubeproxy.template import Template
@@ -45,12 +45,12 @@ class Shared:
         self.templates: dict[Hashable, Template] = {}
 
     @cached_property
-    def here(self) -> Mapping[str, Sequence[int]]:
-        """Node -> the Services that have endpoints on it, by their index."""
-        found: dict[str, list[int]] = defaultdict(list)
+    def here(self) -> Mapping[str, Mapping[int, Sequence[EndpointAddress]]]:
+        """Node -> the endpoints on it, by the index of their Service."""
+        found: dict[str, dict[int, list[EndpointAddress]]] = defaultdict(dict)
         for index, service in enumerate(self.served):
-            for node in dict.fromkeys(one.node for one in service.endpoints):
-                found[node].append(index)
+            for one in service.endpoints:
+                found[one.node].setdefault(index, []).append(one)
         return found
 
     @cached_property
@@ -67,10 +67,6 @@ class Shared:
         return frozenset(address for service in self.served for address in _held(service))
 
     @cached_property
-    def _nodes(self) -> Sequence[frozenset[str]]:
-        return [frozenset(one.node for one in service.endpoints) for service in self.served]
-
-    @cached_property
     def ranges(self) -> Mapping[int, Mapping[int, Ranges]]:
         """Services with source ranges, by their index: address family -> ranges."""
         return {
@@ -84,7 +80,7 @@ class Shared:
         ranges = self.ranges[index][family] if index in self.ranges else ()
         return Own(
             index,
-            node.name if node.name in self._nodes[index] else "",
+            node.name if index in self.here.get(node.name, ()) else "",
             tuple(address for address in held if address in node.addresses),
             admits(ranges, node.node_ip if family == 4 else node.node_ip6) if ranges else "",
         )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analyzer import api
 from analyzer.bundle import open_bundle
 from analyzer.cli.words import words
-from analyzer.findings.drift_servers import Sums, server_drift
+from analyzer.findings import drift_servers
+from analyzer.findings.drift_doubts import Doubts
+from analyzer.findings.drift_servers import server_drift
 from analyzer.forwarding import World, build_world
 from analyzer.forwarding import matrix as walk_matrix
 from analyzer.forwarding.matrix import _by_difference, _rows_and_columns, _Sizes
@@ -101,7 +105,8 @@ def test_equal_columns_of_different_nodes_are_stored_once(bundle: Path, monkeypa
     assert len({slot.constant for slot in slots}) == len(slots)
 
 
-def test_drift_by_sums_is_that_of_the_rows(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_by_numbers_is_that_of_the_rows(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
     with api.opened(bundle) as snapshot:
         node = snapshot.node_names[0]
         rows = snapshot["real_servers"].copy()
@@ -110,15 +115,23 @@ def test_drift_by_sums_is_that_of_the_rows(bundle: Path, monkeypatch: pytest.Mon
         rows.loc[mine[5], "port"] = 1
         rows.loc[mine[7], "address"] = "192.0.2.77"
         changed = snapshot.with_tables(real_servers=rows.drop(mine[9]))
-        expected_ = expected_on(changed, node)
-        sums = Sums(changed)
-        held = sums.captured(changed.by_node[node]["real_servers"])
-        equal = sum(held.get(key, (0, 0)) == sums.of(one.real_servers) for key, one in expected_.servers.items())
-        assert 0 < len(expected_.servers) - equal <= 4, "nearly all are told by their sums"
-        by_sums = list(server_drift(changed, node, expected_))
-        monkeypatch.setattr(Sums, "captured", lambda self, real: dict.fromkeys(held, (-1, 0)))
-        assert by_sums == list(server_drift(changed, node, expected_))
-        assert {one.kind for one in by_sums} == {"real-server-weight-0", "real-server-stale", "real-server-missing"}
+        state = expected_on(changed, node)
+        monkeypatch.setattr(drift_servers, "doubts", _counting(drift_servers.doubts, looked))
+        by_numbers = list(server_drift(changed, node, state))
+        monkeypatch.setattr(drift_servers, "doubts", lambda *_: None)
+        assert by_numbers == list(server_drift(changed, node, state))
+    assert looked[0] in range(1, 5), "nearly all are told by their numbers"
+    assert {one.kind for one in by_numbers} == {"real-server-weight-0", "real-server-stale", "real-server-missing"}
+
+
+def _counting(doubts: Callable[..., Doubts | None], looked: list[int]) -> Callable[..., Doubts | None]:
+    def counted(*args: Any) -> Doubts | None:
+        found = doubts(*args)
+        assert found is not None
+        looked.append(len(found.servers))
+        return found
+
+    return counted
 
 
 def test_spilled_tables_are_the_same_tables(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
