@@ -30,6 +30,7 @@ from analyzer.forwarding.state import (
 from analyzer.kubeproxy import Expected, expected_on, families, proxy_node
 from analyzer.kubeproxy.iptables_mode import iptables_rules
 from analyzer.kubeproxy.nftables_mode import nftables_rules
+from analyzer.kubeproxy.servers import NodeServers
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import flag, parts, records, text
@@ -44,6 +45,8 @@ _NETFILTER: WeakKeyDictionary[Snapshot, tuple[dict[str, Netfilter], dict[tuple[A
     WeakKeyDictionary()
 )
 """For each node what it should have of netfilter; equal members and rules are kept once."""
+_CHAINS: WeakKeyDictionary[Snapshot, dict[tuple[Any, ...], Mapping[tuple[int, str, str], Chain]]] = WeakKeyDictionary()
+"""Chains by the rules of kube-proxy and of the CNI: few are a node's own."""
 _NETWORKS: WeakKeyDictionary[Snapshot, tuple[str, Mapping[str, str]]] = WeakKeyDictionary()
 """What `flannel_networks` found: one look at all nodes serves every one of them."""
 
@@ -110,6 +113,8 @@ def _expected(snapshot: Snapshot, node: str, missing: AbstractSet[str]) -> Expec
     found = kept[0].get(node)
     if found is None:
         whole = expected_on(snapshot, node)
+        if isinstance(whole.servers, NodeServers):  # takes little room and is kept: it shares most with other nodes
+            return whole
         equal = kept[1]
         sets = {name: (kind, equal.setdefault(members, members)) for name, (kind, members) in whole.sets.items()}
         found = kept[0][node] = Netfilter(sets, equal.setdefault(whole.rules, whole.rules))
@@ -234,7 +239,7 @@ def _routes(snapshot: Snapshot, state: NodeState) -> None:
         main = state.routes.setdefault((family, "main"), [])
         main.append(Route("unicast", default, gateway, uplink, "", 0, NOWHERE))
         for entry in state.addresses:
-            if family_of(entry.address) == family and entry.interface == "cni0":
+            if entry.interface == "cni0" and family_of(entry.address) == family:
                 own = f"{entry.address}/{entry.prefix_len}"
                 main.append(Route("unicast", own, "", "cni0", entry.address, 0, NOWHERE))
     for row in snapshot.pods_by_node.get(state.name, ()):
@@ -285,16 +290,25 @@ def member_of(kind: str, member: str) -> Member:
 def _chains(snapshot: Snapshot, state: NodeState, expected: Expected | Netfilter) -> None:
     """kube-proxy's rules and the CNI's masquerade rules; host firewalls are invisible."""
     state.layers["iptables"] = "expected"
+    rules = (expected.rules, tuple(_cni_rules(snapshot, state)))
+    known = _CHAINS.setdefault(snapshot, {})
+    if rules not in known:
+        known[rules] = _grouped((*rules[0], *rules[1]))
+    state.chains.update(known[rules])
+    state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
+
+
+def _grouped(rules: Sequence[tuple[str, str, str]]) -> Mapping[tuple[int, str, str], Chain]:
     grouped: dict[tuple[int, str, str], list[ChainRule]] = {}
-    rules = [*expected.rules, *_cni_rules(snapshot, state)]
     for table, chain, rule in rules:
         grouped.setdefault((4, table, chain), []).append(ChainRule(parse_rule(rule), NOWHERE))
     for name in ("KUBE-NODE-PORT", "KUBE-PROXY-FIREWALL", "KUBE-IPVS-OUT-FILTER", "KUBE-LOAD-BALANCER"):
         for table in ("nat", "filter"):
             grouped.setdefault((4, table, name), [])
-    for key, chain_rules in grouped.items():
-        state.chains[key] = Chain("ACCEPT" if key[2].isupper() and "-" not in key[2] else "", tuple(chain_rules))
-    state.iptables_tables = frozenset((family, table) for family, table, _ in state.chains)
+    return {
+        key: Chain("ACCEPT" if key[2].isupper() and "-" not in key[2] else "", tuple(made))
+        for key, made in grouped.items()
+    }
 
 
 def _cni_rules(snapshot: Snapshot, state: NodeState) -> list[tuple[str, str, str]]:
