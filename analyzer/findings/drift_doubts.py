@@ -31,7 +31,7 @@ Differs = Callable[[Settings, Captured], bool]
 
 
 class Doubts(NamedTuple):
-    """Expected virtual servers to look at, in order, and the captured rows about them and about unexpected ones."""
+    """Expected virtual servers to look at, in order, and the captured rows, if any, about them and about unexpected ones."""
 
     servers: Mapping[Key, ExpectedServer]
     virtual: pd.DataFrame | None
@@ -78,9 +78,9 @@ def doubts(
     return Doubts(
         {key: expected.servers[key] for key in map(wanted.key, np.flatnonzero(doubtful).tolist())},
         _rows(virtual, (places == NOT_EXPECTED) | _among(places, doubtful)),
-        real
-        if real is None
-        else _rows(real, np.repeat(_among(below, doubtful), np.diff(np.append(starts, len(real))))),
+        _rows(real, np.repeat(_among(below, doubtful), np.diff(np.append(starts, len(real)))))
+        if real is not None
+        else None,
     )
 
 
@@ -158,7 +158,7 @@ def _among(places: Ints, doubtful: Flags) -> Flags:
     return found
 
 
-def _rows(frame: pd.DataFrame, chosen: Flags) -> pd.DataFrame:
+def _rows(frame: pd.DataFrame, chosen: Flags) -> pd.DataFrame | None:
     import numpy as np
 
-    return frame.iloc[np.flatnonzero(chosen)] if chosen.any() else frame.iloc[:0]
+    return frame.iloc[np.flatnonzero(chosen)] if chosen.any() else None
