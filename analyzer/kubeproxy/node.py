@@ -212,11 +212,21 @@ _EXPECTED: WeakKeyDictionary[Snapshot, _Kept] = WeakKeyDictionary()
 """The walk's stand-ins and the drift ask for the same state; a snapshot never changes."""
 
 
-def expected_on(snapshot: Snapshot, node: str, *, family: int = 4) -> Expected:
-    """kube-proxy's expected state on one node of the snapshot; what nodes have in common is computed once."""
+def _kept(snapshot: Snapshot) -> _Kept:
     kept = _EXPECTED.get(snapshot)
     if kept is None:
         kept = _EXPECTED[snapshot] = _Kept(snapshot.objects.services)
+    return kept
+
+
+def shared_of(snapshot: Snapshot) -> Shared:
+    """What the nodes of the snapshot have in common: for states that are asked for once."""
+    return _kept(snapshot).shared
+
+
+def expected_on(snapshot: Snapshot, node: str, *, family: int = 4) -> Expected:
+    """kube-proxy's expected state on one node of the snapshot; what nodes have in common is computed once."""
+    kept = _kept(snapshot)
     found = kept.states.get((node, family))
     if found is None:
         services = snapshot.objects.services

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.forwarding.addresses import family_of
 from analyzer.forwarding.standin import HOOKS, member_of
-from analyzer.kubeproxy import Expected, ExpectedServer, ProxyNode, expected, families, proxy_node
+from analyzer.kubeproxy import Expected, ExpectedServer, ProxyNode, expected, families, proxy_node, shared_of
 from analyzer.kubeproxy.iptables_mode import iptables_rules
 from analyzer.kubeproxy.model import ServerKey
 from analyzer.parsers.iptables_save import rule_fields
@@ -49,7 +49,8 @@ def programmed(snapshot: Snapshot, node: str, mode: str, proxy: ProxyNode) -> Pr
     found = Programmed()
     for family in families(snapshot, node) if mode in ("ipvs", "iptables") else ():
         if mode == "ipvs":
-            _add_ipvs(found, expected(snapshot.objects.services, proxy, family=family), family)
+            services, shared = snapshot.objects.services, shared_of(snapshot)
+            _add_ipvs(found, expected(services, proxy, family=family, shared=shared), family)
         else:
             made = iptables_rules(snapshot.objects.services, proxy, family=family)
             _add_chains(found, family, made.chains, made.rules)
@@ -58,7 +59,7 @@ def programmed(snapshot: Snapshot, node: str, mode: str, proxy: ProxyNode) -> Pr
 
 def _add_ipvs(found: Programmed, state: Expected, family: int) -> None:
     found.vips.update(dict.fromkeys(state.vips, ""))
-    found.servers.update(state.servers)
+    found.servers.update(state.servers.items())
     found.sets.update(state.sets)
     found.placeholders |= {(one.protocol, one.port) for one in state.sockets if one.purpose == "node-port"}
     _add_chains(found, family, state.chains, state.rules)
