@@ -91,7 +91,7 @@ def _own(frame: Frame, sets: Sets) -> list[tuple[str, str]]:
     """M21 from 1.29: the node's own connections to an address whose source ranges do not name the node."""
     if frame.version < (1, 29):
         return []
-    allowed = sets["KUBE-LOAD-BALANCER-SOURCE-IP"][1]
+    allowed = frozenset(sets["KUBE-LOAD-BALANCER-SOURCE-IP"][1])
     out: list[tuple[str, str]] = []
     for entry in sets["KUBE-LOAD-BALANCER-FW"][1]:
         vip, _, rest = entry.partition(",")

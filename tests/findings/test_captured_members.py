@@ -22,7 +22,7 @@ RANGE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(("A", "B", None)), st.one_of(HASHED, PORT, PORT, RANGE)), max_size=6),
     st.sampled_from(("hash:ip,port", "bitmap:port")),

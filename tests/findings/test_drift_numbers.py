@@ -84,7 +84,7 @@ def snapshot_of(services: list[Service], virtual: list[Row], real: list[Row], fi
     return snapshot
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(clusters(), st.booleans(), st.data())
 def test_drift_by_numbers_is_that_of_rows(
     cluster: tuple[list[Service], list[ProxyNode], int], alone: bool, data: st.DataObject

@@ -29,7 +29,7 @@ def differences(left: Expected, right: Expected) -> list[str]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(clusters())
 def test_shared_state_is_that_of_each_node_alone(cluster: tuple[list[Service], list[ProxyNode], int]) -> None:
     served, nodes, family = cluster
