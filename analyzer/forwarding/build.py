@@ -32,6 +32,7 @@ from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import columns, evidence_of, flag, mapping, number, parts, records, text
 from analyzer.snapshot.pick import pick
 
+_HELD = ("node", "interface", "address")
 OVERLAY = ("flannel", "vxlan", "tunl", "cilium", "wg", "genev", "docker", "nodelocaldns", "kube-ipvs0", "lo")
 
 
@@ -99,7 +100,7 @@ def _answered(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[tuple[str,
     own = {ip for pod in pods.values() for ip in pod.ips}
     names = ("protocol", "reply_src", "reply_sport", "file", "line", "node")
     found: dict[tuple[str, str, int], Evidence] = {}
-    for flows in snapshot.chunks("connections"):
+    for flows in snapshot.chunks("connections", *names, "assured"):
         hits = flows[flows["assured"].fillna(False).astype(bool) & flows["reply_src"].isin(own)]
         hits = hits.drop_duplicates(["protocol", "reply_src", "reply_sport"])
         for protocol, address, port, file, line, node in zip(*(hits[name] for name in names), strict=True):
@@ -111,11 +112,11 @@ def _answered(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[tuple[str,
 
 
 def _dialled(snapshot: Snapshot, pods: Mapping[str, Pod]) -> Mapping[str, int]:
-    """Address of a pod -> how many different destinations conntrack saw it dial."""
+    """Address of a pod -> how many different destinations conntrack saw it dial, each node's counted by itself."""
     own = {ip for pod in pods.values() for ip in pod.ips}
     found: Counter[str] = Counter()
-    for flows in snapshot.chunks("connections"):
-        hits = flows.loc[flows["orig_src"].isin(own), ["orig_src", "protocol", "orig_dst", "orig_dport"]]
+    for flows in snapshot.chunks("connections", "node", "orig_src", "protocol", "orig_dst", "orig_dport"):
+        hits = flows[flows["orig_src"].isin(own)]
         found.update(hits.drop_duplicates()["orig_src"].astype(str))
     return found
 
@@ -129,7 +130,7 @@ def _entries(
         return {}
     inside = {ip: pod.node for pod in pods.values() for ip in pod.ips}
     found: dict[str, set[str]] = defaultdict(set)
-    for flows in snapshot.chunks("connections"):
+    for flows in snapshot.chunks("connections", "node", "orig_src", "orig_dst"):
         hits = flows[flows["orig_dst"].isin(external)].drop_duplicates(["node", "orig_src", "orig_dst"])
         for node, source, destination in zip(hits["node"], hits["orig_src"], hits["orig_dst"], strict=True):
             own = str(source) in node_addresses.get(str(node), ()) or inside.get(str(source)) == str(node)
@@ -146,20 +147,26 @@ def node_addresses(snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
     listed: dict[str, list[str]] = {name: [] for name in snapshot.node_names}
     for row in records(snapshot["nodes"]):
         listed.setdefault(text(row["name"]), []).extend((*parts(row["internal_ips"]), *parts(row["external_ips"])))
-    holders: dict[str, str] = {}
-    """Address -> the node that holds it, empty for several."""
     captured: dict[str, list[str]] = defaultdict(list)
-    for frame in snapshot.chunks("addresses"):
-        for node, interface, address, scope in columns(frame, "node", "interface", "address", "scope"):
-            if address is None or interface is None or is_loopback(address):
-                continue
-            if holders.setdefault(address, node) != node:
-                holders[address] = ""
-            if interface != "kube-ipvs0" and scope not in ("host", "link"):
+    for frame in snapshot.chunks("addresses", *_HELD, "scope"):
+        own = frame["interface"].notna() & (frame["interface"] != "kube-ipvs0") & frame["address"].notna()
+        for node, _, address in columns(frame[own & ~frame["scope"].isin(["host", "link"])], *_HELD):
+            if not is_loopback(address):
                 captured[node].append(address)
+    holders = _single_holders(snapshot, {address for addresses in captured.values() for address in addresses})
     for node, addresses in captured.items():
         listed.setdefault(node, []).extend(a for a in addresses if holders[a])
     return {node: tuple(dict.fromkeys(addresses)) for node, addresses in listed.items()}
+
+
+def _single_holders(snapshot: Snapshot, asked: set[str]) -> dict[str, str]:
+    """Address -> the node that holds it on some interface, empty for several."""
+    holders: dict[str, str] = {}
+    for frame in snapshot.chunks("addresses", *_HELD):
+        for node, interface, address in columns(frame[frame["address"].isin(asked)], *_HELD):
+            if interface is not None and holders.setdefault(address, node) != node:
+                holders[address] = ""
+    return holders
 
 
 def _pods(snapshot: Snapshot) -> dict[str, Pod]:

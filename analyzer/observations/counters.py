@@ -36,16 +36,22 @@ class _Load:
     evidence: Evidence
 
 
+Servers = dict[Virtual, dict[Real, _Load]]
+_COUNTED = (
+    "node", "vs_protocol", "vs_address", "vs_port", "address", "port", "active", "inactive", "file", "line",
+)  # fmt: skip
+
+
 def signs(snapshot: Snapshot, world: World) -> Iterator[Sign]:
     """All signs, in the order of nodes and servers. Without endpoints nothing tells which real server is stale."""
     connections = snapshot["ipvs_connections"]
-    # Only servers with a half-open looking real server can give a sign, unless connections are held against all.
-    servers = _servers(snapshot, every=bool(len(connections)))
     endpoints_known = "endpoints" in snapshot.captured.get("", {})
 
     def stale(virtual: Virtual, real: Real) -> bool:
         return endpoints_known and not world.endpoint(*real, virtual[1])
 
+    # Connections are held against all servers; else only those with a half-open looking stale real server can give a sign.
+    servers = _servers(snapshot) if len(connections) else _suspected(snapshot, world) if endpoints_known else {}
     for virtual, loads in sorted(servers.items()):
         busy = any(load.inactive > 0 for load in loads.values())
         for real, load in sorted(loads.items()):
@@ -62,28 +68,41 @@ def signs(snapshot: Snapshot, world: World) -> Iterator[Sign]:
             yield _sign("stale-template", virtual, real, len(group), _lines(group))
 
 
-def _servers(snapshot: Snapshot, *, every: bool) -> dict[Virtual, dict[Real, _Load]]:
-    """The real servers of each virtual server; unless `every`, of those with one that has active connections only."""
-    found: dict[Virtual, dict[Real, _Load]] = defaultdict(dict)
-    for virtual in snapshot.chunks("virtual_servers") if every else ():
+def _servers(snapshot: Snapshot) -> Servers:
+    """The real servers of each virtual server."""
+    found: Servers = defaultdict(dict)
+    for virtual in snapshot.chunks("virtual_servers", "node", "protocol", "address", "port"):
         for node, protocol, address, port in columns(virtual, "node", "protocol", "address", "port"):
             if address and port:
                 found[node or "", protocol or "", address, port] = {}
-    for real in snapshot.chunks("real_servers"):
-        _add_loads(found, real, every=every)
+    for real in snapshot.chunks("real_servers", *_COUNTED):
+        _add_loads(found, real)
     return found
 
 
-def _add_loads(found: dict[Virtual, dict[Real, _Load]], real: pd.DataFrame, *, every: bool) -> None:
-    if not every:
-        suspects = real.loc[
-            ((real["active"] > 0) & (real["inactive"].fillna(0) == 0)).fillna(False).astype(bool), "vs_address"
-        ]
-        real = real[real["vs_address"].isin(suspects.dropna().unique())]
-    names = (
-        "node", "vs_protocol", "vs_address", "vs_port", "address", "port", "active", "inactive", "file", "line",
-    )  # fmt: skip
-    for node, protocol, vip, port, address, real_port, active, inactive, file, line in columns(real, *names):
+def _suspected(snapshot: Snapshot, world: World) -> Servers:
+    """The same of the addresses below which a real server looks half-open and is no endpoint."""
+    found: Servers = defaultdict(dict)
+    for read in snapshot.readers("real_servers"):
+        counts = read("active", "inactive")
+        half_open = (counts["active"] > 0) & (counts["inactive"].fillna(0) == 0)
+        hits = half_open.fillna(False).astype(bool).to_numpy()
+        if not hits.any():
+            continue
+        ends = read("vs_address", "vs_protocol", "address", "port")[hits].drop_duplicates()
+        suspects = {
+            vip
+            for vip, protocol, address, port in columns(ends, *ends.columns)
+            if vip and address and port is not None and not world.endpoint(address, port, protocol or "")
+        }
+        if suspects:
+            real = read(*_COUNTED)
+            _add_loads(found, real[real["vs_address"].isin(suspects)])
+    return found
+
+
+def _add_loads(found: Servers, real: pd.DataFrame) -> None:
+    for node, protocol, vip, port, address, real_port, active, inactive, file, line in columns(real, *_COUNTED):
         if not vip or not port or not address or real_port is None:
             continue
         load = _Load(active or 0, inactive or 0, Evidence(file or "", line or 0, "", node or ""))

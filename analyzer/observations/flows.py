@@ -52,6 +52,7 @@ MADE = (
     "SHUTDOWN_ACK_SENT",
 )
 UNMADE = ("SYN_SENT", "COOKIE_WAIT")
+FLAGS = ("unreplied", "assured", "offload")
 TEXT = ("node", "protocol", "state", "orig_src", "orig_dst", "reply_src", "reply_dst", "origin", "file")
 NUMBERS = ("orig_sport", "orig_dport", "reply_sport", "reply_dport", "timeout_s", "line")
 
@@ -84,7 +85,7 @@ def flows(snapshot: Snapshot, world: World, wanted: Iterable[tuple[str, str, int
     import pandas as pd
 
     asked = frozenset(wanted)
-    pieces = [_relevant(chunk, asked) for chunk in snapshot.chunks("connections")]
+    pieces = [_relevant(chunk, asked) for chunk in snapshot.chunks("connections", *TEXT, *NUMBERS, *FLAGS)]
     frame = pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True) if pieces else pd.DataFrame()
     if not len(frame):
         return {}
@@ -115,7 +116,7 @@ def _relevant(connections: pd.DataFrame, wanted: frozenset[tuple[str, str, int]]
         values[name] = frame[name].astype("str").fillna("")
     for name in NUMBERS:
         values[name] = frame[name].astype("Int64").fillna(-1).astype("int64")
-    for name in ("unreplied", "assured", "offload"):
+    for name in FLAGS:
         values[name] = frame[name].astype("boolean").fillna(False).astype(bool)
     values["answer_known"] = frame["unreplied"].notna()
     plain = pd.DataFrame(values).reset_index(drop=True)
@@ -193,7 +194,7 @@ def _outside(addresses: pd.Series, snapshot: Snapshot, world: World) -> pd.Serie
     import pandas as pd
 
     held: dict[tuple[str, int | None], None] = {}
-    for own in snapshot.chunks("addresses"):
+    for own in snapshot.chunks("addresses", "address", "prefix_len"):
         held.update(dict.fromkeys(columns(own, "address", "prefix_len")))
     known = {
         *(address for address, _ in held if address), *world.node_by_address, *world.pod_by_ip, *world.host_pods,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from analyzer.bundle.model import Part
 from analyzer.evidence import Evidence
 from analyzer.snapshot.spill import NodeTables, SpilledTables
+from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from analyzer.snapshot.objects import Objects
 
 How = Literal["state", "object", "version", "assumed"]
+
+
+@cache
+def _columns(table: str, names: tuple[str, ...]) -> pd.DataFrame:
+    """Some columns without rows."""
+    return TABLES[table].empty()[list(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +129,30 @@ class Snapshot:
             return replace(self, tables=self.tables.replaced(tables))
         return replace(self, tables={**self.tables, **tables})
 
-    def chunks(self, table: str) -> Iterable[pd.DataFrame]:
-        """The rows of a table in pieces: all at once, or node by node where the bundle is too large for that."""
+    def chunks(self, table: str, *columns: str) -> Iterable[pd.DataFrame]:
+        """The rows of a table in pieces: all at once, or node by node where the bundle is too large for that.
+
+        With `columns` only those are read, of several small nodes at once.
+        """
         if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
-            return (frame for _, frame in self.tables.chunks(table))
-        return (self.tables[table],)
+            return self.tables.some(table, columns) if columns else (frame for _, frame in self.tables.chunks(table))
+        return (self.tables[table][list(columns)] if columns else self.tables[table],)
+
+    def readers(self, table: str) -> Iterable[Callable[..., pd.DataFrame]]:
+        """For each piece of a table what reads some of its columns, for who needs the others of a few pieces only."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            return self.tables.readers(table)
+        return (lambda *columns: self.tables[table][list(columns)],)
+
+    def of_node(self, node: str, table: str, *columns: str) -> pd.DataFrame:
+        """Some columns of one node's rows."""
+        if isinstance(self.tables, SpilledTables) and table in self.tables.stored:
+            own = self.tables.nodes.get(node)
+            if own is not None and table in own and own.rows(table):
+                return own.some(table, *columns)
+        elif (frame := self.by_node.get(node, {}).get(table)) is not None:
+            return frame[list(columns)]
+        return _columns(table, columns)
 
     def count(self, table: str) -> int:
         """How many rows a table has."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
@@ -101,11 +101,6 @@ class _ClusterFacts:
         ]
         return Fact("ebpf", "object", _evidence(hit.head(1))) if len(hit) else UNKNOWN
 
-    @cached_property
-    def node_objects(self) -> Mapping[str, pd.DataFrame]:
-        """Node objects by name, each as the rows of that name."""
-        return {str(name): rows for name, rows in self.snapshot["nodes"].groupby("name", sort=False)}
-
     def _cni(self) -> tuple[Fact, Fact]:
         """(cni, data path) as the DaemonSets and the CNI ConfigMaps say."""
         sets = self.snapshot["daemonsets"]
@@ -152,30 +147,73 @@ def _fact(rows: pd.DataFrame, column: str) -> Fact:
     return Fact(str(rows[column].iloc[0]), "object", _evidence(rows.head(1)))
 
 
+_POINTER = ("file", "line")
+_READ: Mapping[str, tuple[str, ...]] = {
+    "iptables_chains": ("table", "chain", *_POINTER),
+    "iptables_rules": ("table", "chain", "target", "rule", *_POINTER),
+    "host_facts": ("fact", "value", *_POINTER),
+    "interfaces": ("interface", "master", *_POINTER),
+    "sysctls": ("key", "value", *_POINTER),
+    "virtual_servers": ("address", "port", *_POINTER),
+    "real_servers": ("vs_address", "vs_port", *_POINTER),
+    "ipsets": ("set", *_POINTER),
+    "addresses": ("interface", *_POINTER),
+    "rules": ("priority", *_POINTER),
+    "nft_objects": ("nft_table", "kind", "name", *_POINTER),
+}
+"""What is read of a node's tables."""
+
+
+class _Own(dict[str, "pd.DataFrame"]):
+    """One node's tables, each read when a fact asks for it: the state of thousands of nodes is large."""
+
+    def __init__(self, snapshot: Snapshot, node: str) -> None:
+        self._read = partial(snapshot.of_node, node)
+
+    def __missing__(self, table: str) -> pd.DataFrame:
+        found = self[table] = self._read(table, *_READ[table])
+        return found
+
+
+def _where(rows: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    return rows[rows[column] == value] if len(rows) else rows
+
+
+def _starting(rows: pd.DataFrame, column: str, prefix: str) -> pd.DataFrame:
+    return rows[rows[column].str.startswith(prefix, na=False)] if len(rows) else rows
+
+
+def _containing(rows: pd.DataFrame, column: str, pattern: str) -> pd.DataFrame:
+    return rows[rows[column].str.contains(pattern, na=False)] if len(rows) else rows
+
+
 def _facts(snapshot: Snapshot, cluster: _ClusterFacts, node: str) -> dict[str, Fact]:
-    own = snapshot.by_node.get(node, {})
-    empty = {name: TABLES[name].empty() for name in (
-        "iptables_chains", "iptables_rules", "host_facts", "listeners", "interfaces", "sysctls", "virtual_servers",
-        "ipsets", "addresses", "rules", "nft_objects",
-    )}  # fmt: skip
-    table = {name: own.get(name, frame) for name, frame in empty.items()}
-    node_object = cluster.node_objects.get(node, TABLES["nodes"].empty())
+    table = _Own(snapshot, node)
+    node_object = snapshot.node_rows.get(node, {})
     facts: dict[str, Fact] = {}
     facts["kubernetes_version"] = _kubelet(node_object, cluster)
     facts["kube_proxy_version"] = _proxy_version(table, cluster, node_object, node)
     facts["proxy_mode"] = _proxy_mode(snapshot, table, cluster, node)
     version = minor_version(facts["kube_proxy_version"].value)
     facts["ipvs_filter"] = _ipvs_filter(snapshot, table, version, node)
-    facts["local_fallback"] = _local_fallback(snapshot, cluster, table, version, node)
+    facts["local_fallback"] = _local_fallback(cluster, table, version, node)
     facts["node_port_sockets"] = _by_version(version, (1, 24), "yes", "no")
     facts["masquerade"], facts["masquerade_mark"] = _masquerade(table)
     facts["cni"], facts["data_path"] = _cni_of(table, cluster, node)
     facts["cni_masquerade"] = _cni_masquerade(snapshot, table, facts["cni"], node)
     facts["vs_conntrack"] = _sysctl(table["sysctls"], "net.ipv4.vs.conntrack", node)
     facts["kernel"] = _host_fact(table["host_facts"], "kernel", node)
-    if not facts["kernel"].known and len(node_object) and node_object["kernel"].notna().any():
-        facts["kernel"] = _fact(node_object, "kernel")
+    if not facts["kernel"].known:
+        facts["kernel"] = _said(node_object, "kernel") or facts["kernel"]
     return facts
+
+
+def _said(row: Mapping[str, Any], column: str) -> Fact | None:
+    """What a Node object says, null where it does not."""
+    if row.get(column) is None:
+        return None
+    known = isinstance(row["file"], str) and row["line"] is not None
+    return Fact(str(row[column]), "object", (Evidence(row["file"], row["line"]),) if known else ())
 
 
 def _by_version(version: Version | None, since: Version, before: str, after: str) -> Fact:
@@ -184,14 +222,12 @@ def _by_version(version: Version | None, since: Version, before: str, after: str
     return Fact(after if version >= since else before, "version")
 
 
-def _kubelet(node_object: pd.DataFrame, cluster: _ClusterFacts) -> Fact:
-    if len(node_object) and node_object["kubelet_version"].notna().any():
-        return _fact(node_object, "kubelet_version")
-    return cluster.server
+def _kubelet(node_object: Mapping[str, Any], cluster: _ClusterFacts) -> Fact:
+    return _said(node_object, "kubelet_version") or cluster.server
 
 
 def _proxy_version(
-    table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node_object: pd.DataFrame, node: str
+    table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node_object: Mapping[str, Any], node: str
 ) -> Fact:
     """The running kube-proxy's own word, its image tag, then the kubelet's claim, then the API server's version."""
     logged = _host_fact(table["host_facts"], "kube-proxy-version", node)
@@ -199,18 +235,16 @@ def _proxy_version(
         return logged
     if node in cluster.proxy_images:
         return cluster.proxy_images[node]
-    if len(node_object) and node_object["kube_proxy_version"].notna().any():
-        return _fact(node_object, "kube_proxy_version")
-    return cluster.server
+    return _said(node_object, "kube_proxy_version") or cluster.server
 
 
 def _host_fact(facts: pd.DataFrame, name: str, node: str) -> Fact:
-    rows = facts[facts["fact"] == name]
+    rows = _where(facts, "fact", name)
     return Fact(str(rows["value"].iloc[-1]), "state", _evidence(rows.tail(1), node)) if len(rows) else UNKNOWN
 
 
 def _sysctl(sysctls: pd.DataFrame, key: str, node: str) -> Fact:
-    rows = sysctls[sysctls["key"] == key]
+    rows = _where(sysctls, "key", key)
     return Fact(str(rows["value"].iloc[0]), "state", _evidence(rows.head(1), node)) if len(rows) else UNKNOWN
 
 
@@ -222,80 +256,73 @@ def _proxy_mode(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cluster: 
     if replaced.known:
         return replaced
     logged = _host_fact(table["host_facts"], "kube-proxy-mode", node)
-    chains = table["iptables_chains"]
-    svc = chains[chains["chain"].str.startswith("KUBE-SVC-", na=False)]
-    servers = table["virtual_servers"]
-    sets = table["ipsets"]
-    kube_sets = sets[sets["set"].str.startswith("KUBE-", na=False)]
     if logged.known:
         return logged
+    svc = _starting(table["iptables_chains"], "chain", "KUBE-SVC-")
+    servers = table["virtual_servers"]
+    kube_sets = _starting(table["ipsets"], "set", "KUBE-")
     if len(servers) or len(kube_sets):
         if len(svc) and cluster.mode.known and cluster.mode.value != "ipvs":
             return Fact(cluster.mode.value, "object", cluster.mode.evidence)
         return Fact("ipvs", "state", _evidence((servers if len(servers) else kube_sets).head(1), node))
-    objects = table["nft_objects"]
-    nft = objects[
-        (objects["nft_table"] == "kube-proxy") & (objects["kind"] == "map") & (objects["name"] == "service-ips")
-    ]
+    nft = _where(_where(_where(table["nft_objects"], "nft_table", "kube-proxy"), "kind", "map"), "name", "service-ips")
     if len(svc) and len(nft) and cluster.mode.known:
         return cluster.mode
     if len(svc):
         return Fact("iptables", "state", _evidence(svc.head(1), node))
     if len(nft):
         return Fact("nftables", "state", _evidence(nft.head(1), node))
-    rules, addresses = table["iptables_rules"], table["addresses"]
-    matching = rules[(rules["chain"] == "KUBE-SERVICES") & rules["rule"].str.contains("match-set KUBE-", na=False)]
-    bound = addresses[addresses["interface"] == "kube-ipvs0"]
+    matching = _containing(_where(table["iptables_rules"], "chain", "KUBE-SERVICES"), "rule", "match-set KUBE-")
     if len(matching):
         # Only the IPVS proxier matches sets there.
         return Fact("ipvs", "state", _evidence(matching.head(1), node))
-    if len(bound) and not snapshot.has(node, "iptables") and not cluster.mode.known:
-        return Fact("ipvs", "state", _evidence(bound.head(1), node))
+    if not snapshot.has(node, "iptables") and not cluster.mode.known:
+        bound = _where(table["addresses"], "interface", "kube-ipvs0")
+        if len(bound):
+            return Fact("ipvs", "state", _evidence(bound.head(1), node))
     return cluster.mode
 
 
 def _ipvs_filter(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], version: Version | None, node: str) -> Fact:
     """KUBE-IPVS-FILTER: introduced in 1.26.0 (kubernetes#108460)."""
     if snapshot.has(node, "iptables"):
-        chains = table["iptables_chains"]
-        hit = chains[(chains["table"] == "filter") & (chains["chain"] == "KUBE-IPVS-FILTER")]
+        hit = _where(_where(table["iptables_chains"], "chain", "KUBE-IPVS-FILTER"), "table", "filter")
         return Fact("present" if len(hit) else "absent", "state", _evidence(hit.head(1), node))
     return _by_version(version, (1, 26), "absent", "present")
 
 
-def _local_fallback(
-    snapshot: Snapshot, cluster: _ClusterFacts, table: Mapping[str, pd.DataFrame], version: Version | None, node: str
-) -> Fact:
+def _local_fallback(cluster: _ClusterFacts, table: _Own, version: Version | None, node: str) -> Fact:
     """Whether a Local server without local endpoint lists all (kubernetes#97081, 1.24) or none.
 
     Read off this node's servers where such a Service exists, else by version.
     """
-    servers = table["virtual_servers"]
-    reals = snapshot.by_node.get(node, {}).get("real_servers", TABLES["real_servers"].empty())
-    for places, addresses, own in cluster.local_services if len(servers) else ():
-        if node in places:
-            continue
-        for address in addresses:
-            for port in own:
-                hit = servers[(servers["address"] == address) & (servers["port"] == port)]
-                if not len(hit):
-                    continue
-                below = reals[(reals["vs_address"] == address) & (reals["vs_port"] == port)]
-                value = "all" if len(below) else "none"
-                return Fact(value, "state", _evidence(hit.head(1), node) + _evidence(below.head(1), node))
+    away = [(addresses, ports) for places, addresses, ports in cluster.local_services if node not in places]
+    servers = table["virtual_servers"] if away else TABLES["virtual_servers"].empty()
+    published = {address for addresses, _ in away for address in addresses}
+    servers = servers[servers["address"].isin(published)] if len(servers) else servers
+    at: dict[tuple[str, int], int] = {}
+    for row, end in enumerate(columns(servers, "address", "port")):
+        at.setdefault(end, row)
+    for address, port in ((address, port) for addresses, ports in away for address in addresses for port in ports):
+        if (hit := at.get((address, port))) is not None:
+            below = _where(table["real_servers"], "vs_address", address)
+            below = below[below["vs_port"] == port]
+            value = "all" if len(below) else "none"
+            found = _evidence(servers.iloc[hit : hit + 1], node) + _evidence(below.head(1), node)
+            return Fact(value, "state", found)
     return _by_version(version, (1, 24), "none", "all")
 
 
 def _masquerade(table: Mapping[str, pd.DataFrame]) -> tuple[Fact, Fact]:
     """How ClusterIP traffic gets the masquerade mark, read off KUBE-SERVICES, and the mark itself."""
     rules = table["iptables_rules"]
-    marks = rules[(rules["chain"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains(r"--\S*mark ", na=False)]
+    marks = _containing(_where(rules, "chain", "KUBE-MARK-MASQ"), "rule", r"--\S*mark ")
     mark = UNKNOWN
     if len(marks):
         value = re.search(r"--(?:set-xmark|or-mark|set-mark) (0x[0-9a-fA-F]+)", str(marks["rule"].iloc[0]))
         if value:
             mark = Fact(hex(int(value[1], 16)), "state", _evidence(marks.head(1)))
-    hits = rules[(rules["target"] == "KUBE-MARK-MASQ") & rules["rule"].str.contains("KUBE-CLUSTER-IP", na=False)]
+    hits = _containing(_where(rules, "target", "KUBE-MARK-MASQ"), "rule", "KUBE-CLUSTER-IP")
     if not len(hits):
         return UNKNOWN, mark
     text = str(hits["rule"].iloc[0])
@@ -313,25 +340,31 @@ def _masquerade(table: Mapping[str, pd.DataFrame]) -> tuple[Fact, Fact]:
 
 def _cni_of(table: Mapping[str, pd.DataFrame], cluster: _ClusterFacts, node: str) -> tuple[Fact, Fact]:
     """The node's devices and rules, then the cluster's objects. Disagreement makes the data path unknown."""
-    links, rules = table["interfaces"], table["rules"]
+    links = table["interfaces"]
     cni, path = cluster.cni
-    names = links["interface"]
+    names = [name or "" for (name,) in columns(links, "interface")]
+    masters = {master for name, master in columns(links, "interface", "master") if (name or "").startswith("veth")}
+
+    def first(fits: Callable[[str], object]) -> pd.DataFrame:
+        at = next((at for at, name in enumerate(names) if name and fits(name)), len(names))
+        return links.iloc[at : at + 1]
 
     def link(pattern: str) -> pd.DataFrame:
-        return links[names.str.match(pattern, na=False)]
+        return first(re.compile(pattern).match)
 
     seen: Fact = UNKNOWN
     if len(link(r"ipvl_")):
         seen = Fact("ipvlan", "state", _evidence(link(r"ipvl_").head(1), node))
     elif len(link(r"cilium_")):
         seen = Fact("ebpf", "state", _evidence(link(r"cilium_").head(1), node))
-    elif len(bridges := links[names.isin(set(links.loc[names.str.startswith("veth", na=False), "master"].dropna()))]):
-        seen = Fact("bridge", "state", _evidence(bridges.head(1), node))
+    elif len(bridge := first(masters.__contains__)):
+        seen = Fact("bridge", "state", _evidence(bridge, node))
     elif len(link(r"(cni0|cbr0)$")):
         seen = Fact("bridge", "state", _evidence(link(r"(cni0|cbr0)$").head(1), node))
     elif len(link(r"cali[0-9a-f]{5,}")):
         seen = Fact("veth", "state", _evidence(link(r"cali[0-9a-f]{5,}").head(1), node))
     if not cni.known and seen.value == "veth":
+        rules = table["rules"]
         pods = rules[(rules["priority"] == 2048) | (rules["priority"] == 512)]
         if len(pods):
             cni = Fact("terway", "state", _evidence(pods.head(1), node))
@@ -350,8 +383,8 @@ def _cni_masquerade(snapshot: Snapshot, table: Mapping[str, pd.DataFrame], cni: 
     """Who besides kube-proxy masquerades: rules of POSTROUTING outside KUBE-POSTROUTING."""
     if snapshot.has(node, "iptables"):
         rules = table["iptables_rules"]
-        nat = rules[(rules["table"] == "nat") & (rules["target"].isin(["MASQUERADE", "SNAT"]))]
-        foreign = nat[~nat["chain"].str.startswith("KUBE-", na=False)]
+        nat = rules[(rules["table"] == "nat") & (rules["target"].isin(["MASQUERADE", "SNAT"]))] if len(rules) else rules
+        foreign = nat[~nat["chain"].str.startswith("KUBE-", na=False)] if len(nat) else nat
         if not len(foreign):
             return Fact("none", "state")
         chain = str(foreign["chain"].iloc[0])

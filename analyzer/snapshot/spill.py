@@ -11,11 +11,13 @@ import hashlib
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyzer.parsers import frames
+from analyzer.schema import Dtype
+from analyzer.snapshot import packing
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
@@ -28,83 +30,105 @@ KEPT_BYTES = 48 << 20
 """Bytes of the columns that were read back last and are still at hand."""
 KEPT_ROWS = 200_000
 """Rows of the frames made of them that are still at hand."""
+FEW_ROWS = 2_000
+"""Rows up to which a table is stored as one piece."""
+READ_ROWS = 100_000
+"""Rows of several nodes that are read together, unless one node has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stored column lies, and its size as it is in memory."""
+class Place(NamedTuple):
+    """Where a piece of the file lies, and its size as it is in memory."""
 
     at: int
     size: int
     whole: int
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Held(NamedTuple):
+    """A stored column: its piece, in which form it is there, and which of the columns it is that make one piece."""
+
+    place: Place
+    form: packing.Form = "plain"
+    part: int = 0
+
+
+class Slot(NamedTuple):
     """A stored table: its rows, the columns that differ between rows, and those that say the same in each."""
 
     rows: int
-    columns: tuple[tuple[str, Place], ...] = ()
-    constant: tuple[tuple[str, str], ...] = field(default=())
+    columns: tuple[tuple[str, Held], ...] = ()
+    constant: tuple[tuple[str, packing.Value], ...] = ()
 
 
 class Store:
     """The temporary file."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="ipvscope-")  # noqa: SIM115 - lives as long as the snapshot
+        self._file = tempfile.TemporaryFile(buffering=0, prefix="ipvscope-")  # noqa: SIM115 - lives as long as the snapshot
         self._end = 0
         self._known: dict[bytes, Place] = {}
-        self._columns: OrderedDict[Place, pa.ChunkedArray] = OrderedDict()
+        self._pieces: OrderedDict[tuple[Place, packing.Form], list[pa.Array]] = OrderedDict()
         self._bytes = 0
         self._frames: OrderedDict[tuple[str, Slot], pd.DataFrame] = OrderedDict()
         self._rows = 0
 
     def add(self, table: str, frame: pd.DataFrame) -> Slot:
         """Store a frame of that table; columns equal to stored ones are not stored again."""
-        columns: list[tuple[str, Place]] = []
-        constant: list[tuple[str, str]] = []
+        few = len(frame) <= FEW_ROWS
+        constant: list[tuple[str, packing.Value]] = []
+        varied: list[tuple[str, packing.Form, pa.Array]] = []
         for column in TABLES[table].columns if len(frame) else ():
             array = frame[column.name].array
-            if column.dtype == "category" and len(array.categories) == 1 and (array.codes == 0).all():
-                constant.append((column.name, str(array.categories[0])))
-            elif not array.isna().all():
-                columns.append((column.name, self._put(array)))
+            found = packing.plain(array, column.dtype) if few else packing.packed(array, column.dtype)
+            if isinstance(found, tuple):
+                varied.append((column.name, *found))
+            elif found is not None:
+                constant.append((column.name, found))
+        if few:
+            place = self._put([array for _, _, array in varied]) if varied else Place(0, 0, 0)
+            columns = [(name, Held(place, form, at)) for at, (name, form, _) in enumerate(varied)]
+        else:
+            columns = [(name, Held(self._put([array]), form)) for name, form, array in varied]
         return Slot(len(frame), tuple(columns), tuple(constant))
 
-    def _put(self, array: Any) -> Place:
+    def _put(self, arrays: list[pa.Array]) -> Place:
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
-        listed = pa.table({"": pa.array(array)})
-        with pa.ipc.new_stream(sink, listed.schema) as out:
-            out.write_table(listed)
+        batch = pa.RecordBatch.from_arrays(arrays, [str(at) for at in range(len(arrays))])
+        with pa.ipc.new_stream(sink, batch.schema) as out:
+            out.write_batch(batch)
         data = sink.getvalue()
-        key = hashlib.blake2b(data, digest_size=20).digest()
+        key = hashlib.sha256(data).digest()
         place = self._known.get(key)
         if place is None:
-            packed = pa.Codec("zstd").compress(data)
-            place = self._known[key] = Place(self._end, packed.size, data.size)
-            self._file.seek(self._end)
-            self._file.write(packed)
-            self._file.flush()
-            self._end += packed.size
+            packed = pa.Codec("lz4").compress(data, asbytes=True)
+            place = self._known[key] = Place(self._end, len(packed), data.size)
+            self._write(packed)
         return place
 
-    def column(self, place: Place) -> pa.ChunkedArray:
-        """A stored column; equal ones of several nodes are one object."""
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._file.fileno(), view, self._end)
+            view, self._end = view[written:], self._end + written
+
+    def _array(self, held: Held) -> pa.Array:
+        """A stored column as `packing.opened` gives it; equal ones of several nodes are one object."""
         import pyarrow as pa
 
-        found = self._columns.get(place)
+        key, place = (held.place, held.form), held.place
+        found = self._pieces.get(key)
         if found is not None:
-            self._columns.move_to_end(place)
-            return found
-        data = pa.Codec("zstd").decompress(os.pread(self._file.fileno(), place.size, place.at), place.whole)
-        found = self._columns[place] = pa.ipc.open_stream(data).read_all().column(0)
-        self._bytes += place.whole
-        while self._bytes > KEPT_BYTES and len(self._columns) > 1:
-            self._bytes -= self._columns.popitem(last=False)[0].whole
-        return found
+            self._pieces.move_to_end(key)
+            return found[held.part]
+        data = pa.Codec("lz4").decompress(os.pread(self._file.fileno(), place.size, place.at), place.whole)
+        batch = pa.ipc.open_stream(data).read_next_batch()
+        found = self._pieces[key] = [packing.opened(held.form, array) for array in batch.columns]
+        self._bytes += _bytes(found)
+        while self._bytes > KEPT_BYTES and len(self._pieces) > 1:
+            self._bytes -= _bytes(self._pieces.popitem(last=False)[1])
+        return found[held.part]
 
     def get(self, table: str, slot: Slot) -> pd.DataFrame:
         """The frame again, with the declared columns and dtypes."""
@@ -136,12 +160,53 @@ class Store:
         return pd.DataFrame(data, index=pd.RangeIndex(slot.rows), columns=list(columns), copy=False)
 
     def _frame(self, table: str, slot: Slot) -> pd.DataFrame:
-        schema = TABLES[table]
-        dtypes = {column.name: column.dtype for column in schema.columns}
-        data: dict[str, Any] = {name: frames.constant(value, slot.rows) for name, value in slot.constant}
-        for name, place in slot.columns:
-            data[name] = frames.from_arrow(self.column(place), dtypes[name])
-        return frames.frame(schema, data, slot.rows)
+        return frames.frame(TABLES[table], self._data(table, slot), slot.rows)
+
+    def _data(self, table: str, slot: Slot, names: Collection[str] | None = None) -> dict[str, Any]:
+        """The columns that have values (of `names`), with their declared dtypes."""
+        dtypes = dtypes_of(table)
+        data: dict[str, Any] = {}
+        for name, value in slot.constant:
+            if names is None or name in names:
+                data[name] = packing.filled(value, slot.rows, dtypes[name])
+        for name, held in slot.columns:
+            if names is None or name in names:
+                data[name] = packing.unpacked(held.form, self._array(held), dtypes[name])
+        return data
+
+    def some(self, table: str, slots: Sequence[Slot], names: Sequence[str]) -> pd.DataFrame:
+        """Some columns of several stored tables of one kind, below each other."""
+        import pandas as pd
+
+        dtypes = dtypes_of(table)
+        rows = sum(slot.rows for slot in slots)
+        if len(slots) == 1:
+            known = self._data(table, slots[0], names)
+            data = {name: known[name] if name in known else frames.nulls(dtypes[name], rows) for name in names}
+        else:
+            data = {name: packing.united(self._parts(name, dtypes[name], slots), dtypes[name]) for name in names}
+        return pd.DataFrame(data, index=pd.RangeIndex(rows), columns=list(names), copy=False)
+
+    def _parts(self, name: str, dtype: Dtype, slots: Sequence[Slot]) -> list[pa.Array]:
+        """A column of each of the tables as Arrow has it."""
+        parts = []
+        for slot in slots:
+            held = next((held for column, held in slot.columns if column == name), None)
+            if held is not None:
+                parts.append(packing.arrow(held.form, self._array(held), dtype))
+            else:
+                value = next((value for column, value in slot.constant if column == name), None)
+                parts.append(packing.repeated(value, slot.rows, dtype))
+        return parts
+
+
+def _bytes(arrays: list[pa.Array]) -> int:
+    return sum(array.nbytes for array in arrays)
+
+
+@cache
+def dtypes_of(table: str) -> Mapping[str, Dtype]:
+    return {column.name: column.dtype for column in TABLES[table].columns}
 
 
 class Stored(Mapping[str, "pd.DataFrame"]):
@@ -168,6 +233,10 @@ class Stored(Mapping[str, "pd.DataFrame"]):
     def rows(self, name: str) -> int:
         return self.slots[name].rows
 
+    def some(self, name: str, *columns: str) -> pd.DataFrame:
+        """Some columns of a table."""
+        return self.store.some(name, (self.slots[name],), columns)
+
     def of(self, node: str) -> Stored:
         """The same tables as those of a node, as `merge.concat` would write its name into each row."""
         found = Stored(self.store)
@@ -178,7 +247,7 @@ class Stored(Mapping[str, "pd.DataFrame"]):
 def _named(slot: Slot, node: str) -> Slot:
     constant = tuple(pair for pair in slot.constant if pair[0] != "node")
     columns = tuple(pair for pair in slot.columns if pair[0] != "node")
-    return replace(slot, columns=columns, constant=(*constant, ("node", node)) if slot.rows else ())
+    return Slot(slot.rows, columns, (*constant, ("node", node)) if slot.rows else ())
 
 
 class SpilledTables(Mapping[str, "pd.DataFrame"]):
@@ -206,6 +275,28 @@ class SpilledTables(Mapping[str, "pd.DataFrame"]):
         for node, own in self.nodes.items():
             if name in own and own.rows(name):
                 yield node, own[name]
+
+    def some(self, name: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Some columns of a stored table, those of several nodes together where they have few rows."""
+        slots: list[Slot] = []
+        rows = 0
+        for own in self.nodes.values():
+            slot = own.slots.get(name)
+            if slot is None or not slot.rows:
+                continue
+            if slots and rows + slot.rows > READ_ROWS:
+                yield own.store.some(name, slots, columns)
+                slots, rows = [], 0
+            slots.append(slot)
+            rows += slot.rows
+        if slots:
+            yield own.store.some(name, slots, columns)
+
+    def readers(self, name: str) -> Iterator[Callable[..., pd.DataFrame]]:
+        """For each node with rows of a stored table what reads some of its columns."""
+        for own in self.nodes.values():
+            if name in own and own.rows(name):
+                yield partial(own.some, name)
 
     def rows(self, name: str) -> int:
         return sum(own.rows(name) for own in self.nodes.values() if name in own)

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analyzer import api
@@ -58,6 +59,7 @@ def test_cells_and_observations_with_few_node_states_at_hand_are_the_same(
             monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
             monkeypatch.setattr("analyzer.forwarding.world.STATES_WEIGHT", 0)
             monkeypatch.setattr("analyzer.forwarding.world.STATES_LEAST", 3)
+            monkeypatch.setattr("analyzer.snapshot.spill.FEW_ROWS", 0)
             monkeypatch.setattr("analyzer.forwarding.shared.WAYS", 200)
         with api.opened(bundle) as snapshot:
             world = build_world(snapshot)
@@ -95,13 +97,41 @@ def test_parts_of_spilled_tables_are_those_of_the_whole(bundle: Path, monkeypatc
                 assert left.equals(right), table
 
 
+@pytest.mark.parametrize("few", [0, 2_000])
+def test_columns_of_spilled_tables_are_those_of_the_whole(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    monkeypatch.setattr("analyzer.snapshot.spill.FEW_ROWS", few)
+    monkeypatch.setattr("analyzer.snapshot.spill.READ_ROWS", 50)
+    with api.opened(bundle) as snapshot:
+        for table, columns in (
+            ("connections", ["node", "protocol", "orig_src", "reply_sport", "assured", "extra", "line"]),
+            ("addresses", ["address", "node", "scope", "broadcast", "prefix_len"]),
+        ):
+            whole = snapshot[table]
+            pieces = list(snapshot.chunks(table, *columns))
+            assert 1 < len(pieces) <= len(snapshot.node_names)
+            assert [list(piece.columns) for piece in pieces] == [columns] * len(pieces)
+            dtypes = [str(dtype) for dtype in whole[columns].dtypes]
+            assert [[str(dtype) for dtype in piece.dtypes] for piece in pieces] == [dtypes] * len(pieces)
+            read = [read(*columns) for read in snapshot.readers(table)]
+            named = [snapshot.of_node(node, table, *columns) for node in dict.fromkeys(whole["node"].astype("str"))]
+            for parts in (pieces, read, named):
+                together = pd.concat([part.astype("str") for part in parts], ignore_index=True)
+                assert together.equals(whole[columns].astype("str"))
+        assert list(snapshot.of_node("no such node", "addresses", "line").columns) == ["line"]
+
+
 def test_equal_columns_of_different_nodes_are_stored_once(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analyzer.snapshot.spill.ROWS_IN_MEMORY", 0)
+    monkeypatch.setattr("analyzer.snapshot.spill.FEW_ROWS", 0)
     with api.opened(bundle) as snapshot:
         assert isinstance(snapshot.tables, SpilledTables)
         slots = [own.slots["real_servers"] for own in snapshot.tables.nodes.values()]
-    for name in ("weight", "forwarding"):
+    for name in ("vs_port", "line"):
         assert len({dict(slot.columns)[name] for slot in slots if slot.rows == slots[0].rows}) == 1
+    assert {(dict(slot.constant)["weight"], dict(slot.constant)["forwarding"]) for slot in slots} == {(1, "Masq")}
     assert len({slot.constant for slot in slots}) == len(slots)
 
 
