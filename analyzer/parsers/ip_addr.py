@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from analyzer.parsers import envelope
+from analyzer.parsers import envelope, ip_addr_runs
 from analyzer.parsers.base import Form, Head, Ledger, Parsed
 from analyzer.parsers.fields import address, family, integer, looks_masked
+from analyzer.parsers.ip_addr_runs import Run
 
 _HEADER = re.compile(r"(?:(\d{1,9}): )?([^\s:@<>]\S{0,63}?)(?:@([^\s:@]{1,64}))?: <([^<>]*)>(.*)")
 _ONE_LINE = re.compile(r"(\d{1,9}):\s+([^\s@:]+)(?:@(\S+?))?\s+(inet6?)\s+(\S.*)")
@@ -59,6 +63,7 @@ def flag_text(words: list[str]) -> str | None:
     return " ".join(sorted(set(words))) or None
 
 
+@lru_cache(maxsize=2)
 def _counts(head: Head) -> tuple[int, int, int, int, int]:
     headers = modes = addresses = one_line = brief = 0
     for line in head.lines:
@@ -98,8 +103,10 @@ def sniff_link(head: Head) -> int:
 
 
 class _Reader:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, runs: Sequence[Run] = ()) -> None:
         self.ledger = ledger
+        self.waiting: list[Run] | None = list(runs)
+        """Runs below the lines read so far; null when one of them is in no block."""
         self.interface: dict[str, Any] | None = None
         self.known: dict[str, dict[str, Any]] = {}
         self.counters = 0
@@ -107,6 +114,16 @@ class _Reader:
         self.lost = False
         self.detailed = False
         self.suspected = False
+
+    def runs_above(self, line: int | None) -> None:
+        """Give the runs above a line (all when there is none) to the open block."""
+        while self.waiting and (line is None or self.waiting[0].line < line):
+            if self.interface is None or self.lost:
+                self.waiting = None
+                return
+            run = self.waiting.pop(0)
+            run.interface, run.ifindex = str(self.interface["interface"]), self.interface.get("ifindex")
+            run.before = self.ledger.count("addresses")
 
     def header(self, line: int, text: str, match: re.Match[str]) -> None:
         index, name, peer, flags, rest = match.groups()
@@ -298,13 +315,35 @@ def _read(reader: _Reader, number: int, text: str) -> bool:
 
 
 def _parse(data: bytes, file: str, tables: tuple[str, ...]) -> Parsed:
-    opened = envelope.lines(data)
+    return _parsed(envelope.lines(data), file, tables)[0]
+
+
+def _fast(data: bytes, file: str) -> Parsed | None:
+    """A listing with many addresses alike, these read all at once; null when every line has to be read."""
+    found = ip_addr_runs.cut(data)
+    if found is None:
+        return None
+    opened, runs = found
+    parsed, reader = _parsed(opened, file, INTERFACE_TABLES, runs)
+    if reader.waiting is None:
+        return None
+    taken = sum(2 * len(run.addresses) for run in runs)
+    tables = {**parsed.tables, "addresses": ip_addr_runs.with_runs(parsed.tables["addresses"], runs, file)}
+    lines = replace(parsed.lines, total=parsed.lines.total + taken, rows=parsed.lines.rows + taken)
+    return replace(parsed, tables=tables, lines=lines)
+
+
+def _parsed(
+    opened: envelope.Envelope, file: str, tables: tuple[str, ...], runs: Sequence[Run] = ()
+) -> tuple[Parsed, _Reader]:
     ledger = Ledger(file, INTERFACE_TABLES)
-    reader = _Reader(ledger)
+    reader = _Reader(ledger, runs)
     whole = True
     for number, text in opened.pairs:
+        reader.runs_above(number)
         if text.strip():
             whole = _read(reader, number, text) and whole
+    reader.runs_above(None)
     # Every namespace has a loopback device; a listing without it was filtered (`show dev X`, grep).
     complete = whole and any(name == "lo" or row.get("ifindex") == 1 for name, row in reader.known.items())
     filled = any(text.strip() for _, text in opened.pairs)
@@ -319,12 +358,12 @@ def _parse(data: bytes, file: str, tables: tuple[str, ...]) -> Parsed:
             parsed.detail,
             parsed.facts,
         )
-    return parsed
+    return parsed, reader
 
 
 def parse(data: bytes, file: str) -> Parsed:
     """Read `ip addr`. In `-o` form interfaces without addresses do not appear, so it is never complete."""
-    return _parse(data, file, INTERFACE_TABLES)
+    return _fast(data, file) or _parse(data, file, INTERFACE_TABLES)
 
 
 def parse_link(data: bytes, file: str) -> Parsed:
@@ -333,6 +372,14 @@ def parse_link(data: bytes, file: str) -> Parsed:
 
 
 FORMS = (
-    Form("ip-addr", "ip-addr", INTERFACE_TABLES, (r"ip[-_].*addr(?:ess)?", r"ip[-_]ad?\b", r"^ip_?addr"), sniff, parse),
-    Form("ip-link", "ip-link", ("interfaces",), (r"ip[-_].*link", r"ip[-_]l\b"), sniff_link, parse_link),
+    Form(
+        "ip-addr",
+        "ip-addr",
+        INTERFACE_TABLES,
+        (r"ip[-_].*addr(?:ess)?", r"ip[-_]ad?\b", r"^ip_?addr"),
+        sniff,
+        parse,
+        90,
+    ),
+    Form("ip-link", "ip-link", ("interfaces",), (r"ip[-_].*link", r"ip[-_]l\b"), sniff_link, parse_link, 92),
 )
