@@ -79,7 +79,8 @@ class Form:
     """One form of one command's output.
 
     `names` are regular expressions searched in the lower-case base name (a hint only); `sniff` looks at the content and
-    answers 0 (no) to 100 (certain). The content decides; the name breaks ties and serves empty captures.
+    answers 0 (no) to 100 (certain). The content decides; the name breaks ties and serves empty captures. `most` is the highest
+    answer it ever gives: it is not asked where another form is surer.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Form:
     names: tuple[str, ...]
     sniff: Callable[[Head], int]
     parse: Callable[[bytes, str], Parsed]
+    most: int = 100
 
 
 class Ledger:

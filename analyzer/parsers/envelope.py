@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from analyzer.parsers.base import Head, Ledger, Parsed, ParseNote, State
-from analyzer.parsers.prompts import KNOWN, WATCH, heading, prompt
+from analyzer.parsers.prompts import KNOWN, SIGNS, WATCH, heading, prompt
 
 Pairs = list[tuple[int, str]]
 
@@ -114,18 +114,27 @@ def lines(data: bytes) -> Envelope:
     )
     if not suspects and not _anywhere(text):
         return envelope
-    _fences(envelope)
-    _frames(envelope)
+    if "```" in text or "~~~" in text:
+        _fences(envelope)
+    digit = first[:1].isdigit()  # then no sign and no blank begins every line
+    if not digit:
+        _frames(envelope)
+    numbered = envelope.pairs
     _numbers(envelope)
-    _quotes(envelope)
-    _comments(envelope)
+    bare = digit and envelope.pairs is numbered
+    if not bare or "\n>" in text:
+        _quotes(envelope)
+    if not bare:
+        _comments(envelope)
     if "=3D" in text:
         _quoted_printable(envelope)
     if " \\\n" in text:
         _continuations(envelope)
-    _margin(envelope)
-    _furniture(envelope)
-    _margin(envelope)
+    if not bare:
+        _margin(envelope)
+    _furniture(envelope, signs="=3D" in text or any(sign in text for sign in SIGNS))
+    if not bare or envelope.furniture:
+        _margin(envelope)
     return envelope
 
 
@@ -313,12 +322,12 @@ def _margin(envelope: Envelope) -> None:
         envelope.pairs = [(number, text.removeprefix(common)) for number, text in envelope.pairs]
 
 
-def _furniture(envelope: Envelope) -> None:
-    """Prompts, watch headers, headings, rules and gaps."""
+def _furniture(envelope: Envelope, *, signs: bool) -> None:
+    """Prompts, watch headers, headings, rules and gaps; `signs` when a prompt's sign occurs somewhere."""
     dropped: set[int] = set()
     for index, (number, text) in enumerate(envelope.pairs):
         bare = text.strip()
-        if not bare:
+        if not bare or (not signs and bare[0].isalnum() and "@" not in bare and not bare.startswith("Every ")):
             continue
         if bare.startswith("**") and bare.endswith("**") and len(bare) > 4 and bare[2] != "*":
             envelope.pairs[index] = (number, text.replace("**", ""))  # bold marks around a row

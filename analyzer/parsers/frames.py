@@ -39,7 +39,7 @@ def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.Data
             data[column.name] = pd.arrays.IntegerArray(values, np.zeros(size, dtype=np.bool_))
         else:
             data[column.name] = array(values, column.dtype) if isinstance(values, (list, tuple)) else values
-    return pd.DataFrame(data, index=pd.RangeIndex(size), columns=list(schema.names), copy=False)
+    return pd.DataFrame(data, index=pd.RangeIndex(size), copy=False)
 
 
 def from_rows(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -79,8 +79,8 @@ def array(values: Sequence[Any], dtype: Dtype) -> Any:
         made = _texts(values)
     elif dtype in ("Int64", "boolean"):
         made = _numbers(values, dtype, missing)
-    elif dtype == "category" and not missing and values.count(values[0]) == len(values):
-        made = constant(values[0], len(values))
+    elif dtype == "category":
+        made = _coded(values, missing)
     return pd.Series(list(values), dtype=dtype).array if made is None else made
 
 
@@ -94,6 +94,22 @@ def _texts(values: Sequence[Any]) -> Any:
         return dtype.__from_arrow__(pa.array(values, pa.large_string()))
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
         return None
+
+
+def _coded(values: Sequence[Any], missing: int) -> Any:
+    """Categories in the order pandas gives them: sorted."""
+    import numpy as np
+    import pandas as pd
+
+    if not missing and values.count(values[0]) == len(values):
+        return constant(values[0], len(values))
+    names = set(values) - {None}
+    if not all(isinstance(name, str) for name in names):
+        return None
+    known = {name: code for code, name in enumerate(sorted(names))}
+    codes = np.fromiter((known.get(value, -1) for value in values), dtype=np.int32, count=len(values))
+    dtype = _categories(*known) if len(known) < 16 else pd.CategoricalDtype(pd.Index(list(known), dtype="str"))
+    return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
 def _numbers(values: Sequence[Any], dtype: Dtype, missing: int) -> Any:
@@ -177,13 +193,13 @@ def _categories(*names: str) -> pd.CategoricalDtype:
 
 def moved(built: pd.DataFrame, file: str, line: int | None = None) -> pd.DataFrame:
     """The same rows pointing to another file, and to one line of it where `line` is given."""
-    import numpy as np
     import pandas as pd
 
     if "file" not in built.columns or not len(built):
         return built
-    where = pd.Categorical.from_codes(np.zeros(len(built), dtype=np.int8), categories=pd.Index([file], dtype="str"))
-    columns: dict[str, Any] = {"file": where}
+    found = built.copy(deep=False)
+    names = built.columns.tolist()
+    found.isetitem(names.index("file"), constant(file, len(built)))
     if line is not None:
-        columns["line"] = pd.array([line] * len(built), dtype="Int64")
-    return built.assign(**columns)
+        found.isetitem(names.index("line"), pd.array([line] * len(built), dtype="Int64"))
+    return found

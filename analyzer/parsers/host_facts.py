@@ -139,8 +139,8 @@ def parse_tools(data: bytes, file: str) -> Parsed:
 
 
 FORMS = (
-    Form("hostname", "hostname", TABLES, (r"hostname",), sniff_hostname, parse_hostname),
-    Form("uname", "uname", TABLES, (r"uname", r"kernel[-_]?(?:version|release)?"), sniff_uname, parse_uname),
+    Form("hostname", "hostname", TABLES, (r"hostname",), sniff_hostname, parse_hostname, 60),
+    Form("uname", "uname", TABLES, (r"uname", r"kernel[-_]?(?:version|release)?"), sniff_uname, parse_uname, 92),
     Form("lsmod", "lsmod", TABLES, (r"lsmod", r"modules"), sniff_lsmod, parse_lsmod),
-    Form("tool-versions", "tool-versions", TABLES, (r"tool[-_]?versions?",), sniff_tools, parse_tools),
+    Form("tool-versions", "tool-versions", TABLES, (r"tool[-_]?versions?",), sniff_tools, parse_tools, 80),
 )

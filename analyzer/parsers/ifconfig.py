@@ -144,4 +144,4 @@ def parse(data: bytes, file: str) -> Parsed:
     return opened.close(ledger, complete=bool(down))
 
 
-FORMS = (Form("ifconfig", "ip-addr", TABLES, (r"ifconfig",), sniff, parse),)
+FORMS = (Form("ifconfig", "ip-addr", TABLES, (r"ifconfig",), sniff, parse, 92),)

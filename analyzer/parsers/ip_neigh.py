@@ -98,6 +98,6 @@ def parse_json(data: bytes, file: str) -> Parsed:
 
 _NAMES = (r"ip[-_].*neigh(?:bou?rs?)?", r"ip[-_]n\b")
 FORMS = (
-    Form("ip-neigh", "ip-neigh", ("neighbours",), _NAMES, sniff, parse),
+    Form("ip-neigh", "ip-neigh", ("neighbours",), _NAMES, sniff, parse, 92),
     Form("ip-neigh-json", "ip-neigh", ("neighbours",), (r"ip[-_].*neigh.*\.json",), sniff_json, parse_json),
 )

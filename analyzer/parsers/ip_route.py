@@ -263,6 +263,6 @@ def parse_json(data: bytes, file: str) -> Parsed:
 
 _NAMES = (r"ip[-_].*routes?", r"ip[-_]r\b", r"^routes?\b")
 FORMS = (
-    Form("ip-route", "ip-route", ("routes",), _NAMES, sniff, parse),
+    Form("ip-route", "ip-route", ("routes",), _NAMES, sniff, parse, 88),
     Form("ip-route-json", "ip-route", ("routes",), (r"ip[-_].*route.*\.json",), sniff_json, parse_json),
 )

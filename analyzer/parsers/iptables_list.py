@@ -237,6 +237,6 @@ def sniff6(head: Head) -> int:
 
 
 FORMS = (
-    Form("iptables-list", "iptables", TABLES, (r"(?<!6)iptables[\w.-]*-n?v?l\b",), sniff4, parse),
-    Form("ip6tables-list", "ip6tables", TABLES, (r"ip6tables[\w.-]*-n?v?l\b",), sniff6, parse),
+    Form("iptables-list", "iptables", TABLES, (r"(?<!6)iptables[\w.-]*-n?v?l\b",), sniff4, parse, 90),
+    Form("ip6tables-list", "ip6tables", TABLES, (r"ip6tables[\w.-]*-n?v?l\b",), sniff6, parse, 90),
 )

@@ -163,5 +163,6 @@ FORMS = (
         names=(r"ipvsadm[-_]*s(?:ave)?[-_n]*", r"ipvsadm.*save"),
         sniff=sniff,
         parse=parse,
+        most=93,
     ),
 )

@@ -51,5 +51,5 @@ def parse(data: bytes, file: str) -> Parsed:
 
 
 FORMS = (
-    Form("kube-proxy-log", "kube-proxy-log", ("host_facts",), (r"kube-proxy.*\.log", r"kube-proxy"), sniff, parse),
+    Form("kube-proxy-log", "kube-proxy-log", ("host_facts",), (r"kube-proxy.*\.log", r"kube-proxy"), sniff, parse, 85),
 )

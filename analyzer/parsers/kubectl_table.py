@@ -260,6 +260,6 @@ FORMS = (
     Form(
         "kubectl-table", "objects", TABLES,
         (r"(?:kubectl|get)[\w.-]*(?:svc|services?|nodes?|pods?|endpoints?|ep|all)\b[\w.-]*\.(?:txt|out|log)$",),
-        sniff, parse,
+        sniff, parse, 90,
     ),
 )  # fmt: skip

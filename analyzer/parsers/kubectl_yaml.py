@@ -240,10 +240,11 @@ def sniff(head: Head) -> int:
     """YAML with apiVersion and kind, or the keys of a version document or of a kube-proxy configuration."""
     if head.text.lstrip().startswith(("{", "[")):
         return 0
-    kinds = {kind.removesuffix("List") for kind in _KIND_LINE.findall(head.text)}
-    if _API_LINE.search(head.text):
+    lines = _KIND_LINE.findall(head.text) if "kind:" in head.text else ()
+    kinds = {kind.removesuffix("List") for kind in lines}
+    if "apiVersion:" in head.text and _API_LINE.search(head.text):
         return 92 if kinds & (k.KINDS.keys() | {"", "KubeProxyConfiguration"}) else 60
-    if _VERSION_KEY.search(head.text) and "gitVersion:" in head.text:
+    if "gitVersion:" in head.text and _VERSION_KEY.search(head.text):
         return 85
     if is_proxy_config(head.text):
         return 80
@@ -261,5 +262,6 @@ FORMS = (
         ),
         sniff,
         parse,
+        92,
     ),
 )

@@ -110,6 +110,12 @@ def _braces(line: str) -> int:
 
 FORMS = (
     Form(
-        "nft-ruleset", "nft", ("nft_objects",), (r"nft[-_.]?list|nft[-_.]?ruleset|nftables[-_.]?rules?",), sniff, parse
+        "nft-ruleset",
+        "nft",
+        ("nft_objects",),
+        (r"nft[-_.]?list|nft[-_.]?ruleset|nftables[-_.]?rules?",),
+        sniff,
+        parse,
+        90,
     ),
 )

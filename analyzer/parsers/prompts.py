@@ -25,7 +25,9 @@ _BARE = re.compile(
     rf"(?:(?:(?P<host>[A-Za-z][\w.-]{{0,252}})(?::[~/][\w/.-]{{0,200}})?|[~/][\w/.-]{{0,200}})?\s?[#$%❯➜»]|❯|➜(?:\s+\S{{1,100}}(?:\s+git:\S+)?(?:\s+✗)?)?)"
     rf"\s*(?P<command>{_COMMAND})"
 )
-_SIGN = re.compile(r"[#$%❯➜»]")
+SIGNS = "#$%❯➜»"
+"""Of which one is in every prompt without user and host."""
+_SIGN = re.compile(rf"[{SIGNS}]")
 _HEADING = re.compile(
     r"(?:={2,}|\*{3,}|-{2,}|#{2,}|\[\+\]|>{3,})\s*(?:Output of\s+|run\s+)?(?P<title>\S(?:.{0,299}?\S)??)"
     r"\s*+(?:={2,}+|\*{2,}+|-{2,}+|#{2,}+|:|<{3,}+)?\s*"

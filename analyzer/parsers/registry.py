@@ -35,6 +35,11 @@ def forms() -> tuple[Form, ...]:
 
 
 @cache
+def _surest_first() -> tuple[Form, ...]:
+    return tuple(sorted(forms(), key=lambda form: -form.most))
+
+
+@cache
 def form(name: str) -> Form:
     """The form with that name.
 
@@ -61,10 +66,17 @@ def _named(name: str, among: Iterable[Form] | None = None) -> list[tuple[int, Fo
 
 def _choose(head: Head) -> Form | None:
     """The form with the best score; among equals the one whose name fits best."""
-    scored = [(score, known) for known in forms() if (score := known.sniff(head)) > 0]
-    if scored:
-        best = max(score for score, _ in scored)
-        equal = [known for score, known in scored if score == best]
+    best, equal = 0, list[Form]()
+    for known in _surest_first():
+        if known.most < best:
+            break
+        score = known.sniff(head)
+        if score > best:
+            best, equal = score, [known]
+        elif score == best and score:
+            equal.append(known)
+    if equal:
+        equal.sort(key=lambda known: known.name)
         named = _named(head.name, equal) if len(equal) > 1 else []
         return named[0][1] if named else equal[0]
     if not any(line.strip() for line in head.lines):

@@ -56,4 +56,4 @@ def parse(data: bytes, file: str) -> Parsed:
     return opened.close(ledger, state="failed" if filled and not ledger.count("sysctls") else None)
 
 
-FORMS = (Form("sysctl", "sysctl", ("sysctls",), (r"sysctl",), sniff, parse),)
+FORMS = (Form("sysctl", "sysctl", ("sysctls",), (r"sysctl",), sniff, parse, 85),)
