@@ -192,14 +192,16 @@ def _categories(*names: str) -> pd.CategoricalDtype:
 
 
 def moved(built: pd.DataFrame, file: str, line: int | None = None) -> pd.DataFrame:
-    """The same rows pointing to another file, and to one line of it where `line` is given."""
+    """A frame that a parser just made, its rows now pointing to another file, and to one line of it where `line` is given.
+
+    The frame itself is changed: a copy of tens of columns costs more than reading a small capture.
+    """
     import pandas as pd
 
     if "file" not in built.columns or not len(built):
         return built
-    found = built.copy(deep=False)
     names = built.columns.tolist()
-    found.isetitem(names.index("file"), constant(file, len(built)))
+    built.isetitem(names.index("file"), constant(file, len(built)))
     if line is not None:
-        found.isetitem(names.index("line"), pd.array([line] * len(built), dtype="Int64"))
-    return found
+        built.isetitem(names.index("line"), pd.array([line] * len(built), dtype="Int64"))
+    return built

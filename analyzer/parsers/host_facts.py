@@ -53,8 +53,7 @@ def sniff_lsmod(head: Head) -> int:
     filled = [line.strip() for line in head.lines if line.strip()]
     if filled and _MODULE_TITLE.fullmatch(filled[0]):
         return 95
-    found = sum(bool(_MODULE.fullmatch(line)) for line in filled)
-    return 60 if len(filled) > 1 and found == len(filled) else 0
+    return 60 if len(filled) > 1 and all(_MODULE.fullmatch(line) for line in filled) else 0
 
 
 def sniff_tools(head: Head) -> int:

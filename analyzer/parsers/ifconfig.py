@@ -35,6 +35,8 @@ TABLES = ("interfaces", "addresses")
 
 def sniff(head: Head) -> int:
     """An interface line of either generation."""
+    if ": flags=" not in head.text and "Link encap:" not in head.text:
+        return 0
     return 92 if any(_NEW.fullmatch(line.strip()) or _OLD.fullmatch(line.strip()) for line in head.lines) else 0
 
 

@@ -22,6 +22,8 @@ _ROW = re.compile(rf"\S+ (?:dev \S+ )?(?:.* )?(?:{_STATE_LIST})(?: proto \S+)?")
 
 def sniff(head: Head) -> int:
     """Rows that end with a neighbour state."""
+    if " dev " not in head.text and " lladdr " not in head.text:
+        return 0
     filled = [line.strip() for line in head.lines if line.strip()]
     found = sum(bool(_ROW.fullmatch(line) and (" dev " in line or " lladdr " in line)) for line in filled)
     return 92 if found and found * 2 > len(filled) else 0

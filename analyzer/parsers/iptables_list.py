@@ -220,6 +220,8 @@ def _at_word(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 
 def _sniff(head: Head, family: int) -> int:
+    if "Chain " not in head.text:
+        return 0
     chains = any(_CHAIN.fullmatch(line.strip()) for line in head.lines)
     titles = any(_TITLE.fullmatch(line.strip()) for line in head.lines)
     six = "ip6" in head.name or "::/0" in head.text

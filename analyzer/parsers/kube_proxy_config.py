@@ -70,7 +70,7 @@ class ProxyConfig(Api, rename=_name):
 
 def is_proxy_config(text: str) -> bool:
     """Whether a text is (the beginning of) a KubeProxyConfiguration."""
-    return bool(_KIND.search(text)) or len(set(_BODY.findall(text))) > 2
+    return ("KubeProxyConfiguration" in text and bool(_KIND.search(text))) or len(set(_BODY.findall(text))) > 2
 
 
 def config_texts(name: str, data: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -76,13 +76,22 @@ def _narrow(values: npt.NDArray[np.int64], low: int, high: int) -> npt.NDArray[A
 def _texts(texts: pa.Array) -> tuple[Form, pa.Array] | str:
     import pyarrow as pa
 
+    if _alike(texts):
+        return str(texts[0].as_py())
     coded = texts.dictionary_encode()
-    if len(coded.dictionary) == 1 and not coded.null_count:
-        return str(coded.dictionary[0].as_py())
     if len(coded.dictionary) * 2 > len(texts):
         return "plain", texts
     small = pa.int16() if len(coded.dictionary) < 1 << 15 else pa.int32()
     return "texts", pa.DictionaryArray.from_arrays(coded.indices.cast(small), coded.dictionary)
+
+
+def _alike(texts: pa.Array) -> bool:
+    """Whether all rows have one text; a few rows tell mostly."""
+    import pyarrow.compute as pc
+
+    if texts.null_count or len(pc.unique(texts.slice(0, 64))) > 1:
+        return False
+    return bool(pc.all(pc.equal(texts, texts[0])).as_py())
 
 
 def whole(array: Any) -> pa.Array:
