@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from analyzer.parsers import frames
+from analyzer.parsers import built, frames
 from analyzer.tables import TABLES
 
 if TYPE_CHECKING:
@@ -157,7 +157,12 @@ class Ledger:
             elif number not in self._fate:
                 self.note(number, "unparsed", text)
         fates = list(self._fate.values())
-        tables = {name: frames.from_rows(TABLES[name], rows) for name, rows in self._rows.items()}
+        tables = built.Tables(
+            {
+                name: built.columns(TABLES[name], frames.by_column(TABLES[name], rows), len(rows))
+                for name, rows in self._rows.items()
+            }
+        )
         found = any(len(rows) for rows in self._rows.values())
         if self._more:
             last = self._notes.pop()

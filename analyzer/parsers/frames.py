@@ -25,25 +25,44 @@ _PIECE = 1 << 16
 
 def frame(schema: TableSchema, columns: Mapping[str, Any], size: int) -> pd.DataFrame:
     """A frame of `size` rows; a column is a list of plain values, an array of integers, or one of the declared dtype."""
-    import numpy as np
     import pandas as pd
 
     if not size:
         return empty(schema)
+    known = arrays(schema, columns, size)
+    data = {
+        column.name: known[column.name] if column.name in known else nulls(column.dtype, size)
+        for column in schema.columns
+    }
+    return pd.DataFrame(data, index=pd.RangeIndex(size), copy=False)
+
+
+def arrays(schema: TableSchema, columns: Mapping[str, Any], size: int) -> dict[str, Any]:
+    """The columns that are there, as arrays of the declared dtypes."""
+    import numpy as np
+    import pandas as pd
+
     data = {}
     for column in schema.columns:
         values = columns.get(column.name)
-        if values is None:
-            data[column.name] = nulls(column.dtype, size)
-        elif isinstance(values, np.ndarray):
+        if isinstance(values, np.ndarray):
             data[column.name] = pd.arrays.IntegerArray(values, np.zeros(size, dtype=np.bool_))
-        else:
+        elif values is not None:
             data[column.name] = array(values, column.dtype) if isinstance(values, (list, tuple)) else values
-    return pd.DataFrame(data, index=pd.RangeIndex(size), copy=False)
+    return data
 
 
 def from_rows(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The same from row mappings; absent keys become null.
+
+    Raises:
+        KeyError: a row has a key that is no column (a programming error).
+    """
+    return frame(schema, by_column(schema, rows), len(rows))
+
+
+def by_column(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The values of row mappings by column.
 
     Raises:
         KeyError: a row has a key that is no column (a programming error).
@@ -53,8 +72,7 @@ def from_rows(schema: TableSchema, rows: Sequence[Mapping[str, Any]]) -> pd.Data
         if not known.issuperset(row):
             raise KeyError(f"{schema.name}: no column {sorted(set(row) - known)}")
     used = set().union(*rows)
-    columns = {name: [row.get(name) for row in rows] for name in schema.names if name in used}
-    return frame(schema, columns, len(rows))
+    return {name: [row.get(name) for row in rows] for name in schema.names if name in used}
 
 
 def empty(schema: TableSchema) -> pd.DataFrame:
@@ -109,7 +127,7 @@ def _coded(values: Sequence[Any], missing: int) -> Any:
     known = {name: code for code, name in enumerate(sorted(names))}
     codes = np.fromiter((known.get(value, -1) for value in values), dtype=np.int32, count=len(values))
     dtype = _categories(*known) if len(known) < 16 else pd.CategoricalDtype(pd.Index(list(known), dtype="str"))
-    return pd.Categorical.from_codes(codes, dtype=dtype)
+    return pd.Categorical.from_codes(codes, dtype=dtype, validate=False)
 
 
 def _numbers(values: Sequence[Any], dtype: Dtype, missing: int) -> Any:

@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from analyzer.parsers import envelope, ip_addr_runs
+from analyzer.parsers import built, envelope, ip_addr_runs
 from analyzer.parsers.base import Form, Head, Ledger, Parsed
 from analyzer.parsers.fields import address, family, integer, looks_masked
 from analyzer.parsers.ip_addr_runs import Run
@@ -328,7 +328,8 @@ def _fast(data: bytes, file: str) -> Parsed | None:
     if reader.waiting is None:
         return None
     taken = sum(2 * len(run.addresses) for run in runs)
-    tables = {**parsed.tables, "addresses": ip_addr_runs.with_runs(parsed.tables["addresses"], runs, file)}
+    tables = built.Tables(parsed.tables) if not isinstance(parsed.tables, built.Tables) else parsed.tables
+    tables = tables.replaced("addresses", ip_addr_runs.with_runs(tables["addresses"], runs, file))
     lines = replace(parsed.lines, total=parsed.lines.total + taken, rows=parsed.lines.rows + taken)
     return replace(parsed, tables=tables, lines=lines)
 

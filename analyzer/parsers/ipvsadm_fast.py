@@ -5,10 +5,11 @@ Equal in every respect to reading line by line; what is not sure to be (an envel
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from analyzer.parsers import envelope, frames, ipvsadm_bytes
+from analyzer.parsers import built, envelope, frames, ipvsadm_bytes
 from analyzer.parsers.base import Ledger, LineCount, Parsed
 from analyzer.parsers.ipvs_servers import SCHEDULERS, TABLES
 from analyzer.parsers.ipvsadm_bytes import FORWARDING, PROTOCOLS, Rows
@@ -84,7 +85,7 @@ def _parsed(opened: envelope.Envelope, rows: Rows, first: int, file: str) -> Par
     columns.seen = True
     if len(columns.virtuals) or len(columns.reals) or columns.odd_virtuals or columns.odd_reals or columns.lost:
         _as_blocks(columns, rows)
-        tables = columns.frames(file)
+        tables: Mapping[str, pd.DataFrame] = columns.frames(file)
     else:
         tables = _tables(rows, file)
     taken = len(columns.virtuals) + len(columns.reals) or len(rows.virtual["line"]) + len(rows.real["line"])
@@ -117,7 +118,7 @@ def _list(names: list[str], codes: Any) -> list[str]:
     return [names[code] for code in codes.tolist()]
 
 
-def _tables(rows: Rows, file: str) -> dict[str, pd.DataFrame]:
+def _tables(rows: Rows, file: str) -> Mapping[str, pd.DataFrame]:
     """Both tables of a listing that has ordinary rows only."""
     import numpy as np
     import pandas as pd
@@ -141,7 +142,9 @@ def _tables(rows: Rows, file: str) -> dict[str, pd.DataFrame]:
         "forwarding": frames.coded(_FORWARDING, real["forwarding"]), "weight": real["weight"], "active": real["active"],
         "inactive": real["inactive"], "file": frames.constant(file, below), "line": real["line"],
     }  # fmt: skip
-    return {
-        VIRTUAL_SERVERS.name: frames.frame(VIRTUAL_SERVERS, virtuals, count),
-        REAL_SERVERS.name: frames.frame(REAL_SERVERS, reals, below),
-    }
+    return built.Tables(
+        {
+            VIRTUAL_SERVERS.name: built.columns(VIRTUAL_SERVERS, virtuals, count),
+            REAL_SERVERS.name: built.columns(REAL_SERVERS, reals, below),
+        }
+    )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 
 import analyzer.parsers as package
-from analyzer.parsers import envelope, frames, kubeskoop, transcript
+from analyzer.parsers import built, envelope, frames, kubeskoop, transcript
 from analyzer.parsers.base import Form, Head, LineCount, Parsed, ParseNote, Reason
 from analyzer.parsers.collector import no_collection
 from analyzer.tables import TABLES
@@ -226,8 +226,7 @@ def _told(known: Form, data: bytes, path: str, command: str) -> Parsed:
     if not command:
         return known.parse(data, path)
     parsed = known.parse(data, _slug(command))
-    tables = {name: frames.moved(frame, path) for name, frame in parsed.tables.items()}
-    return replace(parsed, tables=tables, facts={"command": command, **parsed.facts})
+    return replace(parsed, tables=built.moved(parsed.tables, path), facts={"command": command, **parsed.facts})
 
 
 def _superseding(parsed: Parsed, old: Parsed, line: int) -> Parsed:

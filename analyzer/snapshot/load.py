@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from analyzer.bundle.model import Bundle, Member
 from analyzer.parsers.base import Form, Parsed
+from analyzer.parsers.built import Tables
 from analyzer.progress import Report
 from analyzer.snapshot import spill
 from analyzer.snapshot.declared import Declared
@@ -97,7 +98,7 @@ def load(bundle: Bundle, *, node: str = "", progress: Report | None = None) -> S
             parsed = declared.applied(parsed, member.path)
             piece = Piece(member, _node_of(member, form, parsed, node), form, parsed)
             rows.append(_capture(member, form, parsed, sha256, parsed.detail))
-            held += 0 if piece.of_cluster else sum(len(frame) for frame in parsed.tables.values())
+            held += 0 if piece.of_cluster else _rows(parsed)
             if store is None and held > spill.ROWS_IN_MEMORY:
                 store = Store()
                 pieces = [_stored(store, one) for one in pieces]
@@ -212,14 +213,18 @@ def _with_regimes(snapshot: Snapshot) -> Snapshot:
     return found
 
 
+def _rows(parsed: Parsed) -> int:
+    tables = parsed.tables
+    return sum(tables.rows(name) if isinstance(tables, Tables) else len(tables[name]) for name in tables)
+
+
 def _capture(member: Member, form: Form | None, parsed: Parsed | None, sha256: str, detail: str) -> dict[str, object]:
-    count = sum(len(frame) for frame in parsed.tables.values()) if parsed else 0
     return {
         "capture": form.capture if form else ("manifest" if member.area == "manifest" else ""),
         "form": form.name if form else None,
         "state": parsed.state if parsed else "ignored",
         "complete": parsed.complete if parsed else None,
-        "rows": count,
+        "rows": _rows(parsed) if parsed else 0,
         "lines": parsed.lines.total if parsed else None,
         "furniture": parsed.lines.furniture if parsed else None,
         "notes": len(parsed.notes) if parsed else None,

@@ -16,6 +16,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analyzer.parsers import frames
+from analyzer.parsers.built import Tables
 from analyzer.schema import Dtype
 from analyzer.snapshot import packing
 from analyzer.tables import TABLES
@@ -72,13 +73,15 @@ class Store:
         self._frames: OrderedDict[tuple[str, Slot], pd.DataFrame] = OrderedDict()
         self._rows = 0
 
-    def add(self, table: str, frame: pd.DataFrame) -> Slot:
-        """Store a frame of that table; columns equal to stored ones are not stored again."""
-        few = len(frame) <= FEW_ROWS
+    def add(self, table: str, arrays: Mapping[str, Any], rows: int) -> Slot:
+        """Store a table by its columns (an absent one has no values); those equal to stored ones are not stored again."""
+        few = rows <= FEW_ROWS
         constant: list[tuple[str, packing.Value]] = []
         varied: list[tuple[str, packing.Form, pa.Array]] = []
-        for column in TABLES[table].columns if len(frame) else ():
-            array = frame[column.name].array
+        for column in TABLES[table].columns if rows else ():
+            array = arrays.get(column.name)
+            if array is None:
+                continue
             found = packing.plain(array, column.dtype) if few else packing.packed(array, column.dtype)
             if isinstance(found, tuple):
                 varied.append((column.name, *found))
@@ -89,7 +92,7 @@ class Store:
             columns = [(name, Held(place, form, at)) for at, (name, form, _) in enumerate(varied)]
         else:
             columns = [(name, Held(self._put([array]), form)) for name, form, array in varied]
-        return Slot(len(frame), tuple(columns), tuple(constant))
+        return Slot(rows, tuple(columns), tuple(constant))
 
     def _put(self, arrays: list[pa.Array]) -> Place:
         import pyarrow as pa
@@ -215,8 +218,9 @@ class Stored(Mapping[str, "pd.DataFrame"]):
     def __init__(self, store: Store, tables: Mapping[str, pd.DataFrame] | None = None) -> None:
         self.store = store
         self.slots: dict[str, Slot] = {}
-        for name, frame in (tables or {}).items():
-            self.slots[name] = store.add(name, frame)
+        made = tables if isinstance(tables, Tables) else Tables(tables or {})
+        for name in made:
+            self.slots[name] = store.add(name, made.arrays(name), made.rows(name))
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         return self.store.get(name, self.slots[name])

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyzer.parsers import frames
+from analyzer.parsers import built, frames
 from analyzer.schema import Column, TableSchema
+from analyzer.tables import TABLES
 
 SCHEMA = TableSchema(
     "sample",
@@ -71,3 +72,20 @@ def test_a_long_column_of_nulls() -> None:
     assert int(found["text"].isna().sum()) == 200_000
     found.loc[150_000, "text"] = "x"
     assert found["text"].dropna().index.tolist() == [150_000]
+
+
+def test_tables_become_frames_when_asked_for() -> None:
+    made = built.Tables(
+        {
+            "interfaces": built.columns(TABLES["interfaces"], {"interface": ["lo"], "file": ["a.txt"], "line": [1]}, 1),
+            "addresses": built.columns(TABLES["addresses"], {}, 0),
+        }
+    )
+    assert {name: made.rows(name) for name in made} == {"interfaces": 1, "addresses": 0}
+    moved = made.moved("b.txt")
+    whole = frames.frame(TABLES["interfaces"], {"interface": ["lo"], "file": ["b.txt"], "line": [1]}, 1)
+    pd.testing.assert_frame_equal(moved["interfaces"], whole)
+    pd.testing.assert_frame_equal(moved["addresses"], TABLES["addresses"].empty())
+    pd.testing.assert_frame_equal(moved.moved("c.txt")["interfaces"], whole.assign(file=pd.Categorical(["c.txt"])))
+    assert set(moved.arrays("interfaces")) >= {"interface", "file", "line"}
+    assert list(moved) == ["interfaces", "addresses"]

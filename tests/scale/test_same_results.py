@@ -26,7 +26,7 @@ from analyzer.observations import observe
 from analyzer.report import json_report
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot import load as read
-from analyzer.snapshot.spill import SpilledTables
+from analyzer.snapshot.spill import SpilledTables, Stored
 from bench import make_cluster
 
 
@@ -185,7 +185,7 @@ def test_equal_tables_are_stored_once(bundle: Path, monkeypatch: pytest.MonkeyPa
         tables = snapshot.tables
         assert isinstance(tables, SpilledTables)
         stored = next(iter(tables.nodes.values()))
-        slots = [stored.store.add("routes", snapshot["routes"]) for _ in range(2)]
+        slots = [Stored(stored.store, {"routes": snapshot["routes"]}).slots["routes"] for _ in range(2)]
     assert slots[0] == slots[1]
 
 
