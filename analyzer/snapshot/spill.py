@@ -146,22 +146,6 @@ class Store:
             self._rows -= self._frames.popitem(last=False)[0][1].rows
         return found
 
-    def pick(self, table: str, slot: Slot, columns: tuple[str, ...]) -> pd.DataFrame:
-        """Some columns of the frame."""
-        import pandas as pd
-
-        dtypes = {column.name: column.dtype for column in TABLES[table].columns}
-        constant, stored = dict(slot.constant), dict(slot.columns)
-        data: dict[str, Any] = {}
-        for name in columns:
-            if name in constant:
-                data[name] = frames.constant(constant[name], slot.rows)
-            elif name in stored:
-                data[name] = frames.from_arrow(self.column(stored[name]), dtypes[name])
-            else:
-                data[name] = frames.nulls(dtypes[name], slot.rows)
-        return pd.DataFrame(data, index=pd.RangeIndex(slot.rows), columns=list(columns), copy=False)
-
     def _frame(self, table: str, slot: Slot) -> pd.DataFrame:
         return frames.frame(TABLES[table], self._data(table, slot), slot.rows)
 
@@ -375,7 +359,7 @@ class NodeOwn(Mapping[str, "pd.DataFrame"]):
     def pick(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
         """Some columns of a table, read for this call alone; null for a table without rows."""
         if self._stored is not None and name in self._names:
-            return self._stored.store.pick(name, self._stored.slots[name], columns)
+            return self._stored.some(name, *columns)
         found = self._small.get(name)
         return None if found is None else found[list(columns)]
 
