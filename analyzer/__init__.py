@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analyzer.api import analyze, example, opened, probe, probe_frame, trace
-    from analyzer.forwarding import build_world, matrix
+    from analyzer.forwarding.build import build_world
+    from analyzer.forwarding.matrix import matrix
 
 __version__ = "0.1.0"
 __all__ = ["analyze", "build_world", "example", "matrix", "opened", "probe", "probe_frame", "trace"]

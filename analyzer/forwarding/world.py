@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import overload
@@ -166,6 +166,9 @@ class World:
     _states: OrderedDict[str, tuple[NodeState, int]] = field(default_factory=OrderedDict)
     _weight: int = 0
     _holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _bound: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Node -> the published addresses that are local there; equal sets are kept once."""
+    _equal: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
     _eligible: dict[tuple[int, int], tuple[Sequence[Backend], tuple[Backend, ...]]] = field(default_factory=dict)
 
     def state(self, node: str) -> NodeState:
@@ -173,6 +176,9 @@ class World:
         found = self._states.get(node)
         if found is None:
             state = self.build_state(node)
+            if node not in self._bound:
+                bound = frozenset(address for address in self.published if state.is_local(address))
+                self._bound[node] = self._equal.setdefault(bound, bound)
             self._states[node] = found = (state, state.weight)
             self._weight += found[1]
             while self._weight > STATES_WEIGHT and len(self._states) > STATES_LEAST:
@@ -181,27 +187,26 @@ class World:
             self._states.move_to_end(node)
         return found[0]
 
+    @cached_property
+    def published(self) -> frozenset[str]:
+        """Addresses of load balancers and external IPs: of these each state is asked once whether they are local."""
+        return frozenset(self.load_balancers).union(
+            ip for ip, uses in self.service_addresses.items() if any(kind != "cluster-ip" for _, kind in uses)
+        )
+
     def holders(self, address: str) -> tuple[str, ...]:
         """Nodes on which the address is local (bound to kube-ipvs0 or another interface), in the order of their names."""
-        if address not in self._holders:
-            published = [
-                ip for ip, uses in self.service_addresses.items() if any(kind != "cluster-ip" for _, kind in uses)
-            ]
-            self._find_holders({address, *published, *self.load_balancers} - self._holders.keys())
-        return self._holders[address]
+        found = self._holders.get(address)
+        if found is None:
+            found = self._holders[address] = tuple(node for node in self.node_names if self._holds(node, address))
+        return found
 
-    def _find_holders(self, addresses: Iterable[str]) -> None:
-        """Ask each node once for all of the addresses."""
-        asked = sorted(addresses)
-        found: dict[str, list[str]] = {address: [] for address in asked}
-        for node in self.node_names:
-            state = self.state(node)
-            for address in asked:
-                if state.is_local(address):
-                    found[address].append(node)
-        equal: dict[tuple[str, ...], tuple[str, ...]] = {}
-        for address, nodes in found.items():
-            self._holders[address] = equal.setdefault(tuple(nodes), tuple(nodes))
+    def _holds(self, node: str, address: str) -> bool:
+        if address not in self.published:
+            return self.state(node).is_local(address)
+        if node not in self._bound:
+            self.state(node)
+        return address in self._bound[node]
 
     @cached_property
     def pod_by_ip(self) -> Mapping[str, Pod]:

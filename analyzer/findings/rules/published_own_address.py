@@ -14,15 +14,18 @@ from analyzer.evidence import Evidence
 from analyzer.findings.context import Context
 from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
+from analyzer.snapshot.objects import columns
 from analyzer.snapshot.regime import minor_version
 
 
 def _holders(context: Context) -> tuple[str, ...]:
     """Nodes of which an interface of their own has some Service's address, told by the rows before any state is built."""
     found: set[str] = set()
-    for frame in context.snapshot.chunks("addresses"):
-        own = ~frame["interface"].isin(["kube-ipvs0", "lo"])
-        found.update(map(str, frame.loc[own & frame["address"].isin(list(context.world.service_addresses)), "node"]))
+    for frame in context.snapshot.chunks("addresses", "node", "interface", "address"):
+        own = frame[(frame["interface"] != "kube-ipvs0") & (frame["interface"] != "lo")]
+        found.update(
+            node for node, address in columns(own, "node", "address") if address in context.world.service_addresses
+        )
     return tuple(node for node in context.snapshot.node_names if node in found)
 
 

@@ -20,13 +20,13 @@ from analyzer.snapshot.objects import columns
 def stale_udp(context: Context) -> Iterator[Finding]:
     """Packets of long-lived UDP clients vanish although the Service has ready endpoints."""
     world = context.world
-    addresses = list(world.service_addresses)
     names = ("node", "orig_dst", "orig_dport", "reply_src", "reply_sport", "unreplied", "file", "line")
     found: dict[tuple[str, str, str], list[Evidence]] = defaultdict(list)
     rows = (
         row
-        for frame in context.snapshot.chunks("connections")
-        for row in columns(frame[(frame["protocol"] == "udp") & frame["orig_dst"].isin(addresses)], *names)
+        for frame in context.snapshot.chunks("connections", "protocol", *names)
+        for row in columns(frame[frame["protocol"] == "udp"], *names)
+        if row[1] in world.service_addresses
     )
     for node, vip, port, server, server_port, unreplied, file, line in rows:
         served = ("udp", port) in world.service_ports.get(vip, frozenset())

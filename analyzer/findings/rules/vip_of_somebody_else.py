@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from analyzer.findings.context import Context
 from analyzer.findings.model import Finding
 from analyzer.findings.registry import rule
+from analyzer.snapshot.objects import columns
 
 
 def _gateways(context: Context) -> dict[str, set[str]]:
     """Service address -> the nodes with a route through it; routes that stand in for a capture have no such gateway."""
     found: dict[str, set[str]] = defaultdict(set)
-    for frame in context.snapshot.chunks("routes"):
-        hits = frame[frame["gateway"].isin(list(context.world.service_addresses))]
-        for node, gateway in zip(hits["node"], hits["gateway"], strict=True):
-            found[str(gateway)].add(str(node))
+    for frame in context.snapshot.chunks("routes", "node", "gateway"):
+        for node, gateway in columns(frame[frame["gateway"].notna()], "node", "gateway"):
+            if gateway in context.world.service_addresses:
+                found[gateway].add(node)
     return found
 
 
