@@ -69,6 +69,13 @@ class CapturedServers(Servers):
             if address and weight != 0
         )
 
+    def filled(self, key: ServerKey) -> tuple[bool, bool] | None:
+        """The same as of the virtual server, which is not made for it."""
+        if key not in self._place:
+            return None
+        weights = [weight for address, _, weight in self._below(key, 3) if address]
+        return (any(weight != 0 for weight in weights), bool(weights))
+
     def _below(self, key: ServerKey, width: int = len(REAL)) -> Iterator[tuple[Any, ...]]:
         """The rows of a virtual server's real servers, the first columns of REAL."""
         if self._runs is None:

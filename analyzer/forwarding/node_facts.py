@@ -364,13 +364,12 @@ class NodeFacts:
             Unlike: a set pairs the address with another one.
         """
         state = self.state
-        server = state.virtual_servers.get((protocol, address, port))
         one = state.listener(protocol, address, port)
         return interned(
             self.table,
             (
                 self.address(address), self.members(protocol, address, ports), self._port(port),
-                server and (bool(server.live), bool(server.real_servers)),
+                state.virtual_servers.filled((protocol, address, port)),
                 one and ("kube-proxy" in one.process, not one.process),
             ),
         )  # fmt: skip

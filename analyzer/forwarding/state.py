@@ -186,6 +186,11 @@ class Servers(Mapping[ServerKey, VirtualServer]):
         server = self.get(key)
         return tuple((one.address, one.port, one.weight, one.forwarding) for one in server.live) if server else ()
 
+    def filled(self, key: ServerKey) -> tuple[bool, bool] | None:
+        """Whether a virtual server has a live real server, and any at all; null without it."""
+        server = self.get(key)
+        return None if server is None else (bool(server.live), bool(server.real_servers))
+
     def families(self) -> frozenset[int]:
         """Of the virtual addresses."""
         return frozenset(family_of(address) for _, address, _ in self)
@@ -542,9 +547,16 @@ class NodeState:
             for one in chain.rules
         )
 
+    @cached_property
+    def _sockets(self) -> Mapping[tuple[str, int], list[Listener]]:
+        found: dict[tuple[str, int], list[Listener]] = {}
+        for one in self.listeners:
+            found.setdefault((one.protocol, one.port), []).append(one)
+        return found
+
     def listener(self, protocol: str, address: str, port: int) -> Listener | None:
         """The socket that answers: an exact address wins over a wildcard."""
-        hits = [one for one in self.listeners if one.accepts(protocol, address, port)]
+        hits = [one for one in self._sockets.get((protocol, port), ()) if one.accepts(protocol, address, port)]
         hits.sort(key=lambda one: one.address != address)
         return hits[0] if hits else None
 
