@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding import World
-from analyzer.forwarding.addresses import contains
 from analyzer.observations.expect import Key, Server
+from analyzer.observations.inside import Inside
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.objects import columns
 
@@ -207,18 +207,11 @@ def _outside(addresses: pd.Series, snapshot: Snapshot, world: World) -> pd.Serie
         if address and 8 <= (length or 0) < (128 if ":" in address else 32)
     }
     networks |= {f"{address}/{64 if ':' in address else 24}" for address in world.pod_by_ip}
-    inside = tuple(sorted(networks))
-
-    def close(part: str) -> bool:
-        if ":" in part:
-            return any(contains(prefix, part) for prefix in inside)
-        base = f"{part}.0"
-        return any(contains(prefix, base) or contains(f"{base}/24", prefix.partition("/")[0]) for prefix in inside)
-
+    inside = Inside(networks)
     codes, unique = pd.factorize(addresses)
     strangers = pd.Series(unique, dtype="str")
     parts, areas = pd.factorize(strangers.str.replace(_HOST_PART, "", regex=True))
-    near = pd.Series([close(str(area)) for area in areas], dtype=bool).to_numpy()
+    near = pd.Series([inside.near(str(area)) for area in areas], dtype=bool).to_numpy()
     outside = ~strangers.isin(known).to_numpy() & ~near[parts]
     return pd.Series(outside[codes], index=addresses.index, dtype=bool)
 

@@ -299,10 +299,10 @@ def _local_fallback(cluster: _ClusterFacts, table: _Own, version: Version | None
     away = [(addresses, ports) for places, addresses, ports in cluster.local_services if node not in places]
     servers = table["virtual_servers"] if away else TABLES["virtual_servers"].empty()
     published = {address for addresses, _ in away for address in addresses}
-    servers = servers[servers["address"].isin(published)] if len(servers) else servers
     at: dict[tuple[str, int], int] = {}
     for row, end in enumerate(columns(servers, "address", "port")):
-        at.setdefault(end, row)
+        if end[0] in published:
+            at.setdefault(end, row)
     for address, port in ((address, port) for addresses, ports in away for address in addresses for port in ports):
         if (hit := at.get((address, port))) is not None:
             below = _where(table["real_servers"], "vs_address", address)
