@@ -218,7 +218,7 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
             state.addresses, vips = held(node, listed)
             state.vips = vips if vips is not None else state.vips
         links = pick(own, "interfaces", ("interface", "master"))
-        pairs = columns(links, "interface", "master") if links is not None else ()
+        pairs = zip(*(column.to_pylist() for column in links.values()), strict=True) if links is not None else ()
         state.masters = {interface or "": master for interface, master in pairs if master}
     if snapshot.has(node, "ip-route"):
         state.layers["ip-route"] = "captured"
@@ -231,7 +231,7 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         virtual = pick(own, "virtual_servers", VIRTUAL_COLUMNS)
         if virtual is not None:
             state.virtual_servers = CapturedServers(node, virtual, lambda: pick(own, "real_servers", REAL_COLUMNS))
-            state.fwmark_servers = bool(virtual["fwmark"].notna().any())
+            state.fwmark_servers = virtual["fwmark"].null_count < len(virtual["fwmark"])
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"
         _sets(state, table("ipsets"), table("ipset_members"))

@@ -5,15 +5,13 @@ The rows of real servers stay in columns; those of one virtual server are read a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.state import LiveServer, RealServer, ServerKey, Servers, VirtualServer
-from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
 IDENTITY = ("vs_protocol", "vs_address", "vs_port")
@@ -21,6 +19,7 @@ REAL = ("address", "port", "weight", "forwarding", "file", "line", "active")
 VIRTUAL = ("scheduler", "persistence_s", "file", "line")
 REAL_COLUMNS = (*IDENTITY, "vs_line", *REAL)
 """Of the table of real servers, what `CapturedServers` reads."""
+Columns = Mapping[str, "pa.Array"]
 VIRTUAL_COLUMNS = ("protocol", "address", "port", "fwmark", *VIRTUAL)
 
 
@@ -30,17 +29,17 @@ class CapturedServers(Servers):
     `read_real` gives the table of real servers with REAL_COLUMNS; it is called when the first virtual server is made.
     """
 
-    def __init__(self, node: str, virtual: pd.DataFrame, read_real: Callable[[], pd.DataFrame | None]) -> None:
+    def __init__(self, node: str, virtual: Columns, read_real: Callable[[], Columns | None]) -> None:
         super().__init__()
         self._node = node
         self._read_real = read_real
-        self._virtual = _table(virtual, VIRTUAL)
+        self._virtual = [virtual[name] for name in VIRTUAL]
         self._real: list[Any] = []
         self._runs: Callable[[ServerKey], Sequence[tuple[int, int]]] | None = None
-        names = [_values(virtual, name) for name in ("protocol", "address", "port")]
-        self._place: dict[ServerKey, int] = dict(zip(zip(*names, strict=True), range(len(virtual)), strict=True))
+        names = [virtual[name].to_pylist() for name in ("protocol", "address", "port")]
+        self._place: dict[ServerKey, int] = dict(zip(zip(*names, strict=True), range(len(names[0])), strict=True))
         self._families = frozenset(6 if ":" in address else 4 for address in set(names[1]) if address)
-        self._single = len(self._place) == len(virtual)
+        self._single = len(self._place) == len(names[0])
         """Each row has a key of its own."""
         for key in [key for key in self._place if None in key]:
             place = self._place.pop(key)
@@ -80,12 +79,12 @@ class CapturedServers(Servers):
         """The rows of a virtual server's real servers, the first columns of REAL."""
         if self._runs is None:
             real = self._read_real()
-            self._real = [] if real is None else _table(real, REAL)
+            self._real = [] if real is None else [real[name] for name in REAL]
             self._runs = (lambda _: ()) if real is None else self._by_line(real) or by_key(real)
         for begin, end in self._runs(key):
             yield from zip(*(one.slice(begin, end - begin).to_pylist() for one in self._real[:width]), strict=True)
 
-    def _by_line(self, real: pd.DataFrame) -> Callable[[ServerKey], Sequence[tuple[int, int]]] | None:
+    def _by_line(self, real: Columns) -> Callable[[ServerKey], Sequence[tuple[int, int]]] | None:
         """Where a virtual server's real servers stand, told by the line of the virtual server's own row.
 
         Null where lines do not say it: keys listed twice, several files, lines that are not known or not in order.
@@ -93,14 +92,14 @@ class CapturedServers(Servers):
         import numpy as np
 
         lines = real["vs_line"]
-        one_file = real["file"].nunique() == 1 and len(self._virtual[2].unique()) == 1
-        if not len(real) or not self._single or not one_file or lines.isna().any():
+        one_file = len(real["file"].unique()) == 1 and len(self._virtual[2].unique()) == 1
+        if not len(lines) or not self._single or not one_file or lines.null_count:
             return None
-        numbers = lines.to_numpy(dtype=np.int64)
+        numbers = lines.to_numpy()
         steps = np.diff(numbers)
         if (steps < 0).any():
             return None
-        starts = np.concatenate(([0], np.flatnonzero(steps) + 1, [len(real)]))
+        starts = np.concatenate(([0], np.flatnonzero(steps) + 1, [len(lines)]))
         heads = numbers[starts[:-1]]
 
         def found(key: ServerKey) -> Sequence[tuple[int, int]]:
@@ -127,41 +126,29 @@ class CapturedServers(Servers):
         return len(self._place)
 
 
-def by_key(real: pd.DataFrame) -> Callable[[ServerKey], Sequence[tuple[int, int]]]:
+def by_key(real: Columns) -> Callable[[ServerKey], Sequence[tuple[int, int]]]:
     """Where a virtual server's real servers stand, told by the key that each row repeats."""
     known = runs(real)
     return lambda key: known.get(key, ())
 
 
-def runs(real: pd.DataFrame) -> dict[ServerKey, list[tuple[int, int]]]:
+def runs(real: Columns) -> dict[ServerKey, list[tuple[int, int]]]:
     """Virtual server -> where its real servers stand, as (first row, row after the last)."""
     import numpy as np
+    import pyarrow as pa
 
-    if not len(real):
+    rows = len(real[IDENTITY[0]])
+    if not rows:
         return {}
-    new = np.zeros(len(real), dtype=np.bool_)
+    new = np.zeros(rows, dtype=np.bool_)
     new[0] = True
     for name in IDENTITY:
-        codes = real[name].factorize(use_na_sentinel=True)[0]
+        codes = real[name].dictionary_encode().indices.fill_null(-1).to_numpy()
         new[1:] |= codes[1:] != codes[:-1]
     starts = np.flatnonzero(new)
-    ends = [*starts[1:].tolist(), len(real)]
+    heads = zip(*(real[name].take(pa.array(starts)).to_pylist() for name in IDENTITY), strict=True)
     found: dict[ServerKey, list[tuple[int, int]]] = {}
-    heads = columns(real.iloc[starts], *IDENTITY)
-    for (protocol, address, port), begin, end in zip(heads, starts.tolist(), ends, strict=True):
+    for (protocol, address, port), begin, end in zip(heads, starts.tolist(), [*starts[1:].tolist(), rows], strict=True):
         if address and port is not None:
             found.setdefault((protocol or "", address, port), []).append((begin, end))
     return found
-
-
-def _table(frame: pd.DataFrame, names: tuple[str, ...]) -> list[pa.Array]:
-    import pyarrow as pa
-
-    arrays = [pa.array(frame[name].array) for name in names]
-    return [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in arrays]
-
-
-def _values(frame: pd.DataFrame, name: str) -> list[Any]:
-    import pyarrow as pa
-
-    return list(pa.array(frame[name].array).to_pylist())

@@ -147,6 +147,7 @@ class EntryClasses:
         yield backend.port
         yield facts.name == cell.start
         yield tuple(end == facts.name for end in ends)
+        asked: dict[tuple[str, int, tuple[int, ...]], int] = {}
         for real in reals or (None,):
             places, ports = self._of(cell, backend, real)
             addresses = [address for address, _ in places]
@@ -155,7 +156,10 @@ class EntryClasses:
                 fact, owner = ways.spot(protocol, address, port)
                 yield fact if address == backend.address else None
                 yield owner == facts.name
-                yield _asked(facts, protocol, address, port, ports)
+                said = asked.get((address, port, ports))
+                if said is None:
+                    said = asked[(address, port, ports)] = _asked(facts, protocol, address, port, ports)
+                yield said
         for other in sorted({*ends, cell.start} - {"", facts.name}):
             yield (other, self._neighbour(facts, other))
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.addresses import is_loopback
 from analyzer.forwarding.state import Bound, InterfaceAddress
-from analyzer.snapshot.objects import columns
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 COLUMNS = ("interface", "ifindex", "address", "prefix_len", "scope", "flags", "file", "line")
+Columns = Mapping[str, "pa.Array"]
 DUMMY = "kube-ipvs0"
 ADDRESS, FLAGS = COLUMNS.index("address"), COLUMNS.index("flags")
 GLOBAL = frozenset({None, "", "global"})
@@ -22,7 +22,7 @@ NOT_USABLE = ("tentative", "dadfailed")
 """Flags of an address that the kernel does not accept packets for."""
 
 
-def held(node: str, listed: pd.DataFrame) -> tuple[tuple[InterfaceAddress, ...], Vips | None]:
+def held(node: str, listed: Columns) -> tuple[tuple[InterfaceAddress, ...], Vips | None]:
     """A node's addresses: those of kube-ipvs0 in their own, the others as they are listed.
 
     All as they are listed where the order of the two could matter or a row is nothing that kube-proxy writes.
@@ -30,21 +30,27 @@ def held(node: str, listed: pd.DataFrame) -> tuple[tuple[InterfaceAddress, ...],
     Args:
         listed: the columns COLUMNS of the node's addresses.
     """
-    dummy = (listed["interface"] == DUMMY).to_numpy(dtype=bool, na_value=False)
-    if dummy.any():
-        vips = Vips(node, listed[dummy])
-        own = _entries(node, listed[~dummy])
+    import pyarrow.compute as pc
+
+    dummy = pc.equal(listed["interface"], DUMMY).fill_null(False)
+    if pc.any(dummy).as_py():
+        vips = Vips(node, _rows(listed, dummy))
+        own = _entries(node, _rows(listed, pc.invert(dummy)))
         apart = vips.index and all(entry.ifindex != vips.index and entry.address not in vips for entry in own)
         if apart and vips.plain:
             return own, vips
     return _entries(node, listed), None
 
 
-def _entries(node: str, listed: pd.DataFrame) -> tuple[InterfaceAddress, ...]:
+def _rows(listed: Columns, chosen: pa.Array) -> Columns:
+    return {name: column.filter(chosen) for name, column in listed.items()}
+
+
+def _entries(node: str, listed: Columns) -> tuple[InterfaceAddress, ...]:
     """The addresses of some rows that the kernel takes for its own."""
     return tuple(
         _entry(node, *row)
-        for row in columns(listed, *COLUMNS)
+        for row in zip(*(listed[name].to_pylist() for name in COLUMNS), strict=True)
         if row[ADDRESS] and not any(one in (row[FLAGS] or "").split() for one in NOT_USABLE)
     )
 
@@ -68,11 +74,9 @@ def _usual_scope(address: str) -> str:
 class Vips(Bound):
     """Address -> its entry on kube-ipvs0, in the order of the listing."""
 
-    def __init__(self, node: str, listed: pd.DataFrame) -> None:
-        import pyarrow as pa
-
+    def __init__(self, node: str, listed: Columns) -> None:
         self._node = node
-        self._columns = [pa.array(listed[name].array) for name in COLUMNS]
+        self._columns = [listed[name] for name in COLUMNS]
         self._made: dict[str, InterfaceAddress] = {}
         self._first: dict[int, InterfaceAddress | None] = {}
         addresses = self._columns[COLUMNS.index("address")].to_pylist()

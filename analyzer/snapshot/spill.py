@@ -174,6 +174,11 @@ class Store:
             data = {name: packing.united(self._parts(name, dtypes[name], slots), dtypes[name]) for name in names}
         return pd.DataFrame(data, index=pd.RangeIndex(rows), columns=list(names), copy=False)
 
+    def arrays(self, table: str, slot: Slot, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Some columns of a stored table as Arrow has them."""
+        dtypes = dtypes_of(table)
+        return {name: self._parts(name, dtypes[name], (slot,))[0] for name in names}
+
     def _parts(self, name: str, dtype: Dtype, slots: Sequence[Slot]) -> list[pa.Array]:
         """A column of each of the tables as Arrow has it."""
         parts = []
@@ -356,12 +361,11 @@ class NodeOwn(Mapping[str, "pd.DataFrame"]):
             return self._stored[name]
         return self._small[name]
 
-    def pick(self, name: str, columns: tuple[str, ...]) -> pd.DataFrame | None:
-        """Some columns of a table, read for this call alone; null for a table without rows."""
-        if self._stored is not None and name in self._names:
-            return self._stored.some(name, *columns)
-        found = self._small.get(name)
-        return None if found is None else found[list(columns)]
+    def arrays(self, name: str, columns: Sequence[str]) -> dict[str, pa.Array] | None:
+        """Some columns of a stored table as `packing.arrow` gives them; null for a table that is not stored."""
+        if self._stored is None or name not in self._names:
+            return None
+        return self._stored.store.arrays(name, self._stored.slots[name], columns)
 
     def __iter__(self) -> Iterator[str]:
         return iter([*self._names, *self._small])
