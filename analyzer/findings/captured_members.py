@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 from analyzer.evidence import Evidence
 from analyzer.snapshot.arrow_columns import arrow
 from analyzer.snapshot.objects import evidence_of, number, records, text
+from analyzer.snapshot.pick import pick
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_COLUMNS = ("set", "member", "address", "port", "port_end")
+
 
 class Members:
-    """Of one node; `frame` is its table of members."""
+    """Of one node, of which `own` are the tables."""
 
-    def __init__(self, frame: pd.DataFrame | None) -> None:
-        self._frame = frame
+    def __init__(self, own: Mapping[str, pd.DataFrame]) -> None:
+        self._own = own
+        self._frame = pick(own, "ipset_members", _COLUMNS)
 
     @cached_property
     def _places(self) -> Mapping[str, Any]:
@@ -71,7 +75,10 @@ class Members:
         """Member in lower case (ipset has printed TCP and tcp) -> its line."""
         found: dict[str, Evidence] = {}
         rows = self._places.get(name)
-        for row in records(self._frame.iloc[rows]) if self._frame is not None and rows is not None else []:
+        frame = pick(self._own, "ipset_members", (*_COLUMNS, "file", "line"))
+        if rows is None or frame is None:
+            return found
+        for row in records(frame.iloc[rows]):
             first, last = number(row["port"]), number(row["port_end"])
             ports = not text(row["address"]) and first is not None and last is not None and first <= last <= 65535
             names = map(str, range(first or 0, (last or 0) + 1)) if ports else (text(row["member"]).lower(),)

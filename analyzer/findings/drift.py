@@ -16,6 +16,7 @@ from analyzer.kubeproxy import Expected, expected_on
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.arrow_columns import arrow
 from analyzer.snapshot.objects import columns
+from analyzer.snapshot.pick import pick
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +60,11 @@ def comparable(snapshot: Snapshot, node: str) -> tuple[str, ...]:
 
 
 def _vips(snapshot: Snapshot, node: str, expected: Expected) -> Iterator[Drift]:
-    held = snapshot.by_node.get(node, {}).get("addresses")
+    own = snapshot.by_node.get(node, {})
+    held = pick(own, "addresses", ("interface", "address"))
     if held is not None and _all_bound(held, expected):
         return
+    held = own.get("addresses")
     bound: dict[str, tuple[str, int]] = {}
     anywhere: set[str] = set()
     for interface, address, file, line in (

@@ -25,17 +25,20 @@ if TYPE_CHECKING:
 
     from analyzer.snapshot.arrow_columns import Flags, Ints, Words
 
+VIRTUAL_NUMBERS = ("protocol", "address", "port", "scheduler", "scheduler_flags", "persistence_s")
+REAL_NUMBERS = ("vs_protocol", "vs_address", "vs_port", "address", "port", "weight")
+"""Columns that are compared"""
 Captured = tuple[str | None, str | None, int | None, bool]
 """Scheduler, flags and persistence as captured, and whether the file is /proc/net/ip_vs"""
 Differs = Callable[[Settings, Captured], bool]
 
 
 class Doubts(NamedTuple):
-    """Expected virtual servers to look at, in order, and the captured rows, if any, about them and about unexpected ones."""
+    """Expected virtual servers to look at, in order, and the rows (by number) about them and about unexpected ones."""
 
     servers: Mapping[Key, ExpectedServer]
-    virtual: pd.DataFrame | None
-    real: pd.DataFrame | None
+    virtual: Ints
+    real: Ints
 
 
 class _Known:
@@ -57,7 +60,10 @@ def doubts(
     plain: AbstractSet[str],
     differs: Differs,
 ) -> Doubts | None:
-    """What is not plainly as expected; null where that cannot be told by numbers. `plain` are files of /proc/net/ip_vs."""
+    """What is not plainly as expected; null where that cannot be told by numbers.
+
+    `plain` are files of /proc/net/ip_vs; the column `file` is read where there are any.
+    """
     import numpy as np
 
     wanted = _wanted(snapshot, expected)
@@ -77,10 +83,10 @@ def doubts(
     doubtful[held] |= (others & ~wanted.contested)[held]
     return Doubts(
         {key: expected.servers[key] for key in map(wanted.key, np.flatnonzero(doubtful).tolist())},
-        _rows(virtual, (places == NOT_EXPECTED) | _among(places, doubtful)),
-        _rows(real, np.repeat(_among(below, doubtful), np.diff(np.append(starts, len(real)))))
-        if real is not None
-        else None,
+        np.flatnonzero((places == NOT_EXPECTED) | _among(places, doubtful)),
+        np.flatnonzero(
+            np.repeat(_among(below, doubtful), np.diff(np.append(starts, 0 if real is None else len(real))))
+        ),
     )
 
 
@@ -156,9 +162,3 @@ def _among(places: Ints, doubtful: Flags) -> Flags:
 
     found: Flags = (places >= 0) & np.append(doubtful, False)[places]
     return found
-
-
-def _rows(frame: pd.DataFrame, chosen: Flags) -> pd.DataFrame | None:
-    import numpy as np
-
-    return frame.iloc[np.flatnonzero(chosen)] if chosen.any() else None

@@ -8,19 +8,23 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 
 from analyzer.evidence import Evidence
-from analyzer.findings.drift_doubts import Captured, Doubts, doubts
+from analyzer.findings.drift_doubts import REAL_NUMBERS, VIRTUAL_NUMBERS, Captured, doubts
 from analyzer.findings.drift_model import Drift, Kind
 from analyzer.findings.drift_numbers import Key, Settings, settings_of
 from analyzer.kubeproxy import Expected, ExpectedServer
 from analyzer.kubeproxy.printed import endpoint, flags
 from analyzer.snapshot import Snapshot
 from analyzer.snapshot.objects import columns
+from analyzer.snapshot.pick import pick
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analyzer.snapshot.arrow_columns import Ints
+
 Reals = Mapping[tuple[str, int], tuple[int | None, str, int]]
 """(address, port) -> weight, file, line"""
+_VIRTUAL = ("protocol", "address", "port", "scheduler", "scheduler_flags", "persistence_s", "file", "line")
 _REAL = ("vs_protocol", "vs_address", "vs_port", "address", "port", "weight", "file", "line")
 
 
@@ -39,12 +43,11 @@ class Row(NamedTuple):
 
 def captured_servers(virtual: pd.DataFrame | None) -> dict[Key, Row]:
     """The virtual servers of a node by key; of several rows the last counts."""
-    if virtual is None or not len(virtual):
+    if virtual is None:
         return {}
-    names = ("protocol", "address", "port", "scheduler", "scheduler_flags", "persistence_s", "file", "line")
     return {
         (protocol or "", address, port): Row(scheduler or "", marks or "", persistence, file or "", line or 0)
-        for protocol, address, port, scheduler, marks, persistence, file, line in columns(virtual, *names)
+        for protocol, address, port, scheduler, marks, persistence, file, line in columns(virtual, *_VIRTUAL)
         if address and port is not None
     }
 
@@ -52,7 +55,6 @@ def captured_servers(virtual: pd.DataFrame | None) -> dict[Key, Row]:
 def server_drift(snapshot: Snapshot, node: str, expected: Expected) -> Iterator[Drift]:
     """In the order of the expected servers; what is captured beside them last."""
     own = snapshot.by_node.get(node, {})
-    virtual, real = own.get("virtual_servers"), own.get("real_servers")
     captures = own["captures"] if "captures" in own else snapshot["captures"]
     plain = {file for form, file in columns(captures, "form", "file") if form == "ipvs-proc" and file}
     known = "configuration" not in expected.undecided
@@ -60,18 +62,33 @@ def server_drift(snapshot: Snapshot, node: str, expected: Expected) -> Iterator[
     def differs(wanted: Settings, captured: Captured) -> bool:
         return wanted != readings(wanted, *captured, known=known)
 
-    found = None
-    if virtual is not None and len(virtual):
-        found = doubts(snapshot, expected, virtual, real, plain, differs)
+    virtual = pick(own, "virtual_servers", VIRTUAL_NUMBERS + (("file",) if plain else ()))
+    real = pick(own, "real_servers", REAL_NUMBERS)
+    found = doubts(snapshot, expected, virtual, real, plain, differs) if virtual is not None and len(virtual) else None
     if found is None:
-        found = Doubts(expected.servers, virtual, real)
-    return compared(node, expected, found, plain)
+        whole = pick(own, "virtual_servers", _VIRTUAL), pick(own, "real_servers", _REAL)
+        return compared(node, expected, expected.servers, *whole, plain)
+    rows = _rows(own, "virtual_servers", _VIRTUAL, found.virtual), _rows(own, "real_servers", _REAL, found.real)
+    return compared(node, expected, found.servers, *rows, plain)
 
 
-def compared(node: str, expected: Expected, found: Doubts, plain: AbstractSet[str]) -> Iterator[Drift]:
+def _rows(own: Mapping[str, pd.DataFrame], table: str, names: tuple[str, ...], rows: Ints) -> pd.DataFrame | None:
+    """Some rows of a table, which is read again with the columns that say where they stand."""
+    frame = pick(own, table, names) if len(rows) else None
+    return None if frame is None else frame.iloc[rows]
+
+
+def compared(
+    node: str,
+    expected: Expected,
+    servers: Mapping[Key, ExpectedServer],
+    virtual: pd.DataFrame | None,
+    real: pd.DataFrame | None,
+    plain: AbstractSet[str],
+) -> Iterator[Drift]:
     """Some expected servers against the captured rows about them, one by one; then what is captured beside all expected ones."""
-    captured, below = captured_servers(found.virtual), _below(found.real)
-    for key, server in found.servers.items():
+    captured, below = captured_servers(virtual), _below(real)
+    for key, server in servers.items():
         row = captured.get(key)
         if row is None:
             yield Drift("virtual-server-missing", node, server.service, name_of(key), "", server.evidence[:1])
@@ -102,7 +119,7 @@ def name_of(key: Key) -> str:
 def _below(real: pd.DataFrame | None) -> dict[Key, dict[tuple[str, int], tuple[int | None, str, int]]]:
     found: dict[Key, dict[tuple[str, int], tuple[int | None, str, int]]] = {}
     for protocol, vip, port, address, real_port, weight, file, line in (
-        columns(real, *_REAL) if real is not None and len(real) else ()
+        columns(real, *_REAL) if real is not None else ()
     ):
         if vip and port is not None and address and real_port is not None:
             found.setdefault((protocol or "", vip, port), {})[(address, real_port)] = (weight, file or "", line or 0)

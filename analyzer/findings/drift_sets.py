@@ -22,7 +22,7 @@ _YOUNG = ("KUBE-IPVS-IPS", "KUBE-HEALTH-CHECK-NODE-PORT")
 def set_drift(snapshot: Snapshot, node: str, four: Expected) -> Iterator[Drift]:
     """Compare the members of all sets of the node, IPv4 (whose expected state is `four`) and IPv6."""
     own = snapshot.by_node.get(node, {})
-    members = Members(own.get("ipset_members"))
+    members = Members(own)
     places: dict[str, Evidence] = {}
     for row in records(own["ipsets"]) if "ipsets" in own else []:
         places.setdefault(text(row["set"]), evidence_of(row, node))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -19,10 +19,8 @@ from analyzer.kubeproxy.versions import family_of
 from analyzer.snapshot.arrow_columns import arrow
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import Service, flag, number, parts, records, text
+from analyzer.snapshot.pick import pick
 from analyzer.snapshot.regime import minor_version
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NEEDED: WeakKeyDictionary[Snapshot, frozenset[int]] = WeakKeyDictionary()
 """Families of the ClusterIPs, told once for all nodes."""
@@ -98,7 +96,7 @@ def _config(snapshot: Snapshot) -> tuple[Mapping[str, Any], list[str]]:
 
 def _rules(snapshot: Snapshot, node: str) -> list[dict[str, Any]]:
     """Rules of chains that show what version and detector are at work."""
-    frame: pd.DataFrame | None = snapshot.by_node.get(node, {}).get("iptables_rules")
+    frame = pick(snapshot.by_node.get(node, {}), "iptables_rules", ("chain", "target", "rule"))
     if frame is None:
         return []
     chosen = frame["chain"].isin(("INPUT", "OUTPUT", "KUBE-SERVICES", "KUBE-IPVS-FILTER", "KUBE-LOAD-BALANCER"))
@@ -169,7 +167,7 @@ def _gates(written: str) -> dict[str, bool]:
 def _addresses(snapshot: Snapshot, node: str) -> tuple[str, ...]:
     import pyarrow.compute as pc
 
-    frame = snapshot.by_node.get(node, {}).get("addresses")
+    frame = pick(snapshot.by_node.get(node, {}), "addresses", ("interface", "address"))
     if frame is None:
         return ()
     at_dummy = pc.fill_null(pc.equal(arrow(frame["interface"]), "kube-ipvs0"), False)

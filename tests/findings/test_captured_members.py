@@ -34,7 +34,7 @@ def test_a_set_is_said_to_hold_what_it_should_only_if_its_rows_do(
     if kind == "bitmap:port":
         wanted = [member for member in wanted if member.isdigit()]
     frame = from_rows(SCHEMA, [{**row, "set": name, "line": at} for at, (name, row) in enumerate(rows)])
-    members = Members(frame)
+    members = Members({"ipset_members": frame})
     for name in ("A", "B", "", "C"):
         if members.are(name, kind, tuple(wanted)):
             assert set(members.of(name, "node-a")) == set(wanted)
@@ -45,7 +45,7 @@ def test_columns_suffice_for_sets_as_they_should_be() -> None:
         "create A hash:ip,port family inet hashsize 1024 maxelem 65536\nadd A 192.0.2.1,TCP:80\nadd A 192.0.2.2,udp:53\n"
         "create B bitmap:port range 0-65535\nadd B 30081\nadd B 30080\ncreate C hash:ip family inet\n"
     )
-    members = Members(ipset.parse(text.encode(), "ipset-save.txt").tables["ipset_members"])
+    members = Members(ipset.parse(text.encode(), "ipset-save.txt").tables)
     assert members.are("A", "hash:ip,port", ("192.0.2.2,udp:53", "192.0.2.1,tcp:80"))
     assert members.are("B", "bitmap:port", ("30080", "30081"))
     assert members.are("C", "hash:ip", ())
