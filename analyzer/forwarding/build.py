@@ -30,7 +30,7 @@ from analyzer.forwarding.world import Endpoint, Pod, World
 from analyzer.parsers.iptables_rule import parse_rule
 from analyzer.snapshot.model import Snapshot
 from analyzer.snapshot.objects import columns, evidence_of, flag, mapping, number, parts, records, text
-from analyzer.snapshot.pick import pick
+from analyzer.snapshot.pick import arrays
 
 _HELD = ("node", "interface", "address")
 OVERLAY = ("flannel", "vxlan", "tunl", "cilium", "wg", "genev", "docker", "nodelocaldns", "kube-ipvs0", "lo")
@@ -213,11 +213,11 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
 
     if snapshot.has(node, "ip-addr"):
         state.layers["ip-addr"] = "captured"
-        listed = pick(own, "addresses", ADDRESS_COLUMNS)
+        listed = arrays(own, "addresses", ADDRESS_COLUMNS)
         if listed is not None:
             state.addresses, vips = held(node, listed)
             state.vips = vips if vips is not None else state.vips
-        links = pick(own, "interfaces", ("interface", "master"))
+        links = arrays(own, "interfaces", ("interface", "master"))
         pairs = zip(*(column.to_pylist() for column in links.values()), strict=True) if links is not None else ()
         state.masters = {interface or "": master for interface, master in pairs if master}
     if snapshot.has(node, "ip-route"):
@@ -228,9 +228,9 @@ def build_state(snapshot: Snapshot, node: str) -> NodeState:
         _rules(state, table("rules"))
     if snapshot.has(node, "ipvsadm"):
         state.layers["ipvsadm"] = "captured"
-        virtual = pick(own, "virtual_servers", VIRTUAL_COLUMNS)
+        virtual = arrays(own, "virtual_servers", VIRTUAL_COLUMNS)
         if virtual is not None:
-            state.virtual_servers = CapturedServers(node, virtual, lambda: pick(own, "real_servers", REAL_COLUMNS))
+            state.virtual_servers = CapturedServers(node, virtual, lambda: arrays(own, "real_servers", REAL_COLUMNS))
             state.fwmark_servers = virtual["fwmark"].null_count < len(virtual["fwmark"])
     if snapshot.has(node, "ipset"):
         state.layers["ipset"] = "captured"

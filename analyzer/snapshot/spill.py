@@ -361,6 +361,10 @@ class NodeOwn(Mapping[str, "pd.DataFrame"]):
             return self._stored[name]
         return self._small[name]
 
+    def some(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """Some columns of a stored table; null for a table that is not stored."""
+        return self._stored.some(name, *columns) if self._stored is not None and name in self._names else None
+
     def arrays(self, name: str, columns: Sequence[str]) -> dict[str, pa.Array] | None:
         """Some columns of a stored table as `packing.arrow` gives them; null for a table that is not stored."""
         if self._stored is None or name not in self._names:
