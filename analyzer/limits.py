@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, cast
 
@@ -41,11 +42,15 @@ _TIME: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may use; None is no limit. `memory` in bytes, `cpu` (user and system) and `time` in seconds."""
+    """What a child may use; None is no limit. `memory` in bytes, `cpu` (user and system) and `time` in seconds.
+
+    `size` is what a bundle may unpack to, in bytes; who opens it asks `size_limit`.
+    """
 
     memory: int | None = 4 << 30
     cpu: int | None = 1200
     time: float | None = 1800
+    size: int | None = 8 << 30
 
     @property
     def off(self) -> bool:
@@ -53,7 +58,13 @@ class Limits:
 
 
 DEFAULT: Final = Limits()
-OFF: Final = Limits(None, None, None)
+OFF: Final = Limits(None, None, None, None)
+_SIZE: ContextVar[int | None] = ContextVar("size", default=DEFAULT.size)
+
+
+def size_limit() -> int | None:
+    """What a bundle that is opened now may unpack to, in bytes; null for no limit."""
+    return _SIZE.get()
 
 
 class LimitReached(IpvscopeError):
@@ -78,8 +89,8 @@ def parse_limits(text: str, base: Limits = DEFAULT) -> Limits:
     Raises:
         UsageError: the text names no limits.
 
-    >>> parse_limits("memory=2g,cpu=10m")
-    Limits(memory=2147483648, cpu=600, time=1800)
+    >>> parse_limits("memory=2g,cpu=10m,size=40g")
+    Limits(memory=2147483648, cpu=600, time=1800, size=42949672960)
     >>> parse_limits("off").off, parse_limits("time=off").time
     (True, None)
     """
@@ -90,9 +101,9 @@ def parse_limits(text: str, base: Limits = DEFAULT) -> Limits:
         name, _, value = part.partition("=")
         name, value = name.strip(), value.strip()
         match = re.fullmatch(r"([0-9]{1,15})(?:(k|m|g|t)(?:i?b)?|(s|h))?", value)
-        units = _MEMORY if name == "memory" else _TIME
+        units = _MEMORY if name in ("memory", "size") else _TIME
         unit = "" if match is None else match[2] or match[3] or ""
-        if name not in ("memory", "cpu", "time") or (value != "off" and (match is None or unit not in units)):
+        if name not in ("memory", "cpu", "time", "size") or (value != "off" and (match is None or unit not in units)):
             hint = "For example --limits memory=4g,cpu=600s,time=15m, or --limits off."
             raise UsageError(f"not a limit: {part!r}", hint=hint)
         amount = None if match is None else int(match[1]) * units[unit]
@@ -118,7 +129,8 @@ def run_limited(function: Callable[..., T], args: Sequence[Any] = (), limits: Li
         Crashed: the child died, or raised something else.
     """
     if limits.off:
-        return function(*args)
+        return _with_size(limits.size, function, *args)
+    function, args = _with_size, (limits.size, function, *args)
     sys.stdout.flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
@@ -136,6 +148,14 @@ def run_limited(function: Callable[..., T], args: Sequence[Any] = (), limits: Li
         live(function, args, limits.memory, limits.cpu, writer, before)
     os.close(writer)
     return cast(T, _Parent(pid, reader, limits, where).answer(before))
+
+
+def _with_size(size: int | None, function: Callable[..., T], *args: Any) -> T:
+    before = _SIZE.set(size)
+    try:
+        return function(*args)
+    finally:
+        _SIZE.reset(before)
 
 
 class _Parent:

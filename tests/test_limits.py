@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.errors import UnsafeBundle, UsageError
-from analyzer.limits import DEFAULT, OFF, Crashed, LimitReached, Limits, parse_limits, run_limited
+from analyzer.limits import DEFAULT, OFF, Crashed, LimitReached, Limits, parse_limits, run_limited, size_limit
 
 ROOM = Limits(memory=4 << 30, cpu=60, time=60)
 """More than the process of the tests itself takes, which counts."""
@@ -78,6 +78,12 @@ def test_the_answer_and_the_errors_come_back(limits: Limits) -> None:
     with pytest.raises(UnsafeBundle) as caught:
         run_limited(refuse, (), limits)
     assert str(caught.value) == "b.tgz: it bites\n  Stay away."
+
+
+@pytest.mark.parametrize(("limits", "size"), [(Limits(size=5), 5), (Limits(None, None, None, 7), 7), (OFF, None)])
+def test_whoever_opens_a_bundle_learns_its_size_limit(limits: Limits, size: int | None) -> None:
+    assert run_limited(size_limit, (), limits) == size
+    assert size_limit() == DEFAULT.size
 
 
 def test_a_long_answer_comes_back_whole() -> None:

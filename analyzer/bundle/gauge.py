@@ -57,9 +57,10 @@ class Gauge:
         return self.unsafe(f"it unpacks to more than {self.limits.ratio} times its size", "ratio")
 
     def unsafe(self, what: str, limit: str) -> UnsafeBundle:
-        hint = (
-            f"If you trust where it comes from, raise the limit `{limit}`, or unpack it yourself and give the folder."
+        raised = (
+            "raise it: --limits size=... (for example 40g)" if limit == "total_bytes" else f"raise the limit `{limit}`"
         )
+        hint = f"If you trust where it comes from, {raised}, or unpack it yourself and give the folder."
         return UnsafeBundle(what, where=self.where, hint=hint)
 
 

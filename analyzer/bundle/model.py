@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal
+
+from analyzer.limits import size_limit
 
 Area = Literal["node", "cluster", "cloud", "manifest", "other"]
 
@@ -62,6 +65,12 @@ class Limits:
     ratio: int = 200
     path_length: int = 1024
     depth: int = 32
+
+    @classmethod
+    def usual(cls) -> Limits:
+        """The usual ones, with the size that ``--limits`` allows."""
+        size = size_limit()
+        return cls(total_bytes=sys.maxsize if size is None else size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,10 @@ from analyzer.bundle.places import Piece
 from analyzer.bundle.spool import Spool
 from analyzer.errors import BundleError
 
-_DEFAULT = Limits()
 _SUFFIXES = re.compile(r"\.(?:tar|zip|t[gbx]z2?|tzst|tar\.(?:gz|xz|bz2|zst))$", re.IGNORECASE)
 
 
-def open_bundle(source: str | os.PathLike[str], *, limits: Limits = _DEFAULT, node: str = "") -> Bundle:
+def open_bundle(source: str | os.PathLike[str], *, limits: Limits | None = None, node: str = "") -> Bundle:
     """Read the list of members of `source` and give each a node and an area; close the bundle after use.
 
     Members that cannot be read or are not safe are listed in `refused`, the rest is there. A single folder around
@@ -26,6 +25,7 @@ def open_bundle(source: str | os.PathLike[str], *, limits: Limits = _DEFAULT, no
     folder is read in place.
 
     Args:
+        limits: what it may cost; `Limits.usual` if not said.
         node: the node for captures that no folder of the bundle assigns.
 
     Raises:
@@ -38,7 +38,7 @@ def open_bundle(source: str | os.PathLike[str], *, limits: Limits = _DEFAULT, no
         on_disk = 0 if is_folder else os.stat(where).st_size
     except (OSError, ValueError):
         raise BundleError("there is no such file or folder", where=where, hint="Check the path.") from None
-    gauge = Gauge(limits, where, on_disk)
+    gauge = Gauge(limits or Limits.usual(), where, on_disk)
     spool = Spool(gauge)
     try:
         into = Collector(gauge, spool)

@@ -10,11 +10,10 @@ from dataclasses import replace
 from analyzer.bundle.model import Bundle, Limits, Part, Refused
 from analyzer.bundle.open import bare_name, open_bundle
 
-_DEFAULT = Limits()
 Source = str | os.PathLike[str]
 
 
-def open_bundles(sources: Sequence[Source], *, limits: Limits = _DEFAULT, node: str = "") -> Bundle:
+def open_bundles(sources: Sequence[Source], *, limits: Limits | None = None, node: str = "") -> Bundle:
     """Open all inputs and put their members side by side; a single input is opened as it is.
 
     Each input has its own layout; manifests of native parts become one. The limits hold for each input.

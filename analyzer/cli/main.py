@@ -55,7 +55,7 @@ Limit = Annotated[
     str,
     typer.Option(
         "--limits",
-        help="What reading the bundle may take, e.g. memory=4g,cpu=600s,time=900s; or off.",
+        help="What reading the bundle may take, e.g. memory=4g,cpu=600s,time=900s,size=40g (unpacked); or off.",
         show_default=False,
     ),
 ]
@@ -433,7 +433,7 @@ def batch(
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Bundles at a time; 0: one per core.")] = 0,
     limits: Annotated[
-        str, typer.Option(help="For each bundle, e.g. memory=4g,cpu=600s,time=15m; 'off' for none.")
+        str, typer.Option(help="For each bundle, e.g. memory=4g,cpu=600s,time=15m,size=8g (unpacked); 'off' for none.")
     ] = "",
     engine: Annotated[
         Engine, typer.Option(help="Where bundles are analysed: here, or on a Dask cluster.")

@@ -156,7 +156,7 @@ def test_limits_of_the_whole(tmp_path: Path, kind: str) -> None:
     else:
         source = tmp_path / "b"
         source.write_bytes(zipped(files.items()) if kind == "zip" else PACKERS[kind](tar(files.items())))
-    for limits, name in ((Limits(members=10), "members"), (Limits(total_bytes=10_000), "total_bytes")):
+    for limits, name in ((Limits(members=10), "members"), (Limits(total_bytes=10_000), "size=")):
         with pytest.raises(UnsafeBundle, match=name):
             open_bundle(source, limits=limits)
     bundle = open_bundle(folder(tmp_path / "g", {**files, "big": b"x" * 2000}), limits=Limits(member_bytes=1500))

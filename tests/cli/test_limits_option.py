@@ -89,3 +89,12 @@ def test_a_file_that_fails_half_way_keeps_its_old_content(tmp_path: Path) -> Non
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["x.csv"]
     write_file(Path("/dev/null"), lambda file: file.write(b"1"))
+
+
+def test_what_a_bundle_may_unpack_to() -> None:
+    done = run("inspect", SAMPLE, "--limits", "size=10k")
+    assert done.returncode == 3
+    assert "unpacks to more than 10240 bytes" in done.stderr
+    assert "--limits size=" in done.stderr
+    assert run("inspect", SAMPLE, "--limits", "size=1g").returncode == 0
+    assert run("inspect", SAMPLE, "--limits", "size=10k,memory=off,cpu=off,time=off").returncode == 3
