@@ -6,12 +6,15 @@ The rows of real servers stay in columns; those of one virtual server are read a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyzer.evidence import Evidence
 from analyzer.forwarding.state import LiveServer, RealServer, ServerKey, Servers, VirtualServer
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
 IDENTITY = ("vs_protocol", "vs_address", "vs_port")
@@ -19,8 +22,32 @@ REAL = ("address", "port", "weight", "forwarding", "file", "line", "active")
 VIRTUAL = ("scheduler", "persistence_s", "file", "line")
 REAL_COLUMNS = (*IDENTITY, "vs_line", *REAL)
 """Of the table of real servers, what `CapturedServers` reads."""
+FILE, LINE = VIRTUAL.index("file"), VIRTUAL.index("line")
 Columns = Mapping[str, "pa.Array"]
 VIRTUAL_COLUMNS = ("protocol", "address", "port", "fwmark", *VIRTUAL)
+
+
+@dataclass(frozen=True, slots=True)
+class _ByLine:
+    """`starts` of the real servers of each virtual server, which stands on the line `heads`; the last one is the end."""
+
+    heads: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    def of(self, _: ServerKey, line: int | None) -> Sequence[tuple[int, int]]:
+        at = int(self.heads.searchsorted(line)) if line is not None else len(self.heads)
+        found = at < len(self.heads) and self.heads[at] == line
+        return ((int(self.starts[at]), int(self.starts[at + 1])),) if found else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _ByKey:
+    """Where the real servers stand, told by the key that each row repeats."""
+
+    known: Mapping[ServerKey, Sequence[tuple[int, int]]]
+
+    def of(self, key: ServerKey, _: int | None) -> Sequence[tuple[int, int]]:
+        return self.known.get(key, ())
 
 
 class CapturedServers(Servers):
@@ -35,7 +62,7 @@ class CapturedServers(Servers):
         self._read_real = read_real
         self._virtual = [virtual[name] for name in VIRTUAL]
         self._real: list[Any] = []
-        self._runs: Callable[[ServerKey], Sequence[tuple[int, int]]] | None = None
+        self._runs: _ByLine | _ByKey | None = None
         names = [virtual[name].to_pylist() for name in ("protocol", "address", "port")]
         self._place: dict[ServerKey, int] = dict(zip(zip(*names, strict=True), range(len(names[0])), strict=True))
         self._families = frozenset(6 if ":" in address else 4 for address in set(names[1]) if address)
@@ -80,19 +107,19 @@ class CapturedServers(Servers):
         if self._runs is None:
             real = self._read_real()
             self._real = [] if real is None else [real[name] for name in REAL]
-            self._runs = (lambda _: ()) if real is None else self._by_line(real) or by_key(real)
-        for begin, end in self._runs(key):
+            self._runs = _ByKey({}) if real is None else self._by_line(real) or _ByKey(runs(real))
+        for begin, end in self._runs.of(key, self._virtual[LINE][self._place[key]].as_py()):
             yield from zip(*(one.slice(begin, end - begin).to_pylist() for one in self._real[:width]), strict=True)
 
-    def _by_line(self, real: Columns) -> Callable[[ServerKey], Sequence[tuple[int, int]]] | None:
-        """Where a virtual server's real servers stand, told by the line of the virtual server's own row.
+    def _by_line(self, real: Columns) -> _ByLine | None:
+        """Where real servers stand by the line of the virtual server's own row.
 
         Null where lines do not say it: keys listed twice, several files, lines that are not known or not in order.
         """
         import numpy as np
 
         lines = real["vs_line"]
-        one_file = len(real["file"].unique()) == 1 and len(self._virtual[2].unique()) == 1
+        one_file = len(real["file"].unique()) == 1 and len(self._virtual[FILE].unique()) == 1
         if not len(lines) or not self._single or not one_file or lines.null_count:
             return None
         numbers = lines.to_numpy()
@@ -100,14 +127,7 @@ class CapturedServers(Servers):
         if (steps < 0).any():
             return None
         starts = np.concatenate(([0], np.flatnonzero(steps) + 1, [len(lines)]))
-        heads = numbers[starts[:-1]]
-
-        def found(key: ServerKey) -> Sequence[tuple[int, int]]:
-            line = self._virtual[3][self._place[key]].as_py()
-            at = int(np.searchsorted(heads, line)) if line is not None else len(heads)
-            return ((int(starts[at]), int(starts[at + 1])),) if at < len(heads) and heads[at] == line else ()
-
-        return found
+        return _ByLine(numbers[starts[:-1]], starts)
 
     def families(self) -> frozenset[int]:
         return self._families
@@ -124,12 +144,6 @@ class CapturedServers(Servers):
 
     def __len__(self) -> int:
         return len(self._place)
-
-
-def by_key(real: Columns) -> Callable[[ServerKey], Sequence[tuple[int, int]]]:
-    """Where a virtual server's real servers stand, told by the key that each row repeats."""
-    known = runs(real)
-    return lambda key: known.get(key, ())
 
 
 def runs(real: Columns) -> dict[ServerKey, list[tuple[int, int]]]:

@@ -182,7 +182,9 @@ class World:
             self._states[node] = found = (state, state.weight)
             self._weight += found[1]
             while self._weight > STATES_WEIGHT and len(self._states) > STATES_LEAST:
-                self._weight -= self._states.popitem(last=False)[1][1]
+                _, (old, weight) = self._states.popitem(last=False)
+                old.facts = None  # they hold the state: it is freed at once, not when cycles are next looked for
+                self._weight -= weight
         else:
             self._states.move_to_end(node)
         return found[0]
