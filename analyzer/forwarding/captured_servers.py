@@ -114,13 +114,15 @@ class CapturedServers(Servers):
     def _by_line(self, real: Columns) -> _ByLine | None:
         """Where real servers stand by the line of the virtual server's own row.
 
-        Null where lines do not say it: keys listed twice, several files, lines that are not known or not in order.
+        Null where lines do not say it: keys listed twice, several files, lines that are not known, not in order or not of
+        one virtual server each (a document on one line).
         """
         import numpy as np
 
-        lines = real["vs_line"]
+        lines, own = real["vs_line"], self._virtual[LINE]
+        apart = not own.null_count and len(own.unique()) == len(own)
         one_file = len(real["file"].unique()) == 1 and len(self._virtual[FILE].unique()) == 1
-        if not len(lines) or not self._single or not one_file or lines.null_count:
+        if not len(lines) or not self._single or not one_file or not apart or lines.null_count:
             return None
         numbers = lines.to_numpy()
         steps = np.diff(numbers)
