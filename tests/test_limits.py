@@ -160,8 +160,11 @@ def test_nothing_stays_open_or_unwaited() -> None:
 
 
 SCRIPT = """
-import sys, time, pathlib
+import signal, sys, time, pathlib
 from analyzer.limits import DEFAULT, run_limited
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests themselves run under nohup
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def work(path):
     try:
         pathlib.Path(path).write_text("begun")
