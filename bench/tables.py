@@ -36,7 +36,7 @@ LARGE = """
 
 `ipvscope analyze BUNDLE` with HTML and JSON, without limits, once for each size: CPU seconds, memory and time of the whole
 command, with {conntrack} conntrack entries a node and the objects as JSON. The target is 5,000 nodes x 5,000 Services in 4 GB
-resident on 2 CPUs; it has not been run.
+resident on 2 CPUs (`bench/run.py none --large 5000x5000`, an hour with the generator).
 
 """
 

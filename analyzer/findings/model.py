@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,18 @@ from analyzer.forwarding.model import Confidence, Trace
 
 Severity = Literal["critical", "warning", "notice", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "notice", "info")
+FEW = 30
+"""Names that a sentence lists at most."""
+
+
+def few(names: Iterable[str]) -> str:
+    """Names as a sentence lists them: a cluster has thousands of nodes, and the finding has them all in fields of its own.
+
+    >>> few(["a", "b"]), few(map(str, range(40)))[-16:]
+    ('a, b', '28, 29, … (+10)')
+    """
+    listed = list(names)
+    return ", ".join(listed[:FEW]) + (f", … (+{len(listed) - FEW})" if len(listed) > FEW else "")
 
 
 @dataclass(frozen=True, slots=True)

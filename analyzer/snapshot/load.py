@@ -26,10 +26,14 @@ from analyzer.snapshot.spill import SpilledTables, Store, Stored
 from analyzer.tables import CAPTURES, PARSE_NOTES, TABLES
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 UNNAMED = "unnamed"
 TOO_LARGE = "reading it takes more memory than there is"
+NEAR = 64
+"""Lines up to which they are counted; beyond, the file's line ends are looked for once."""
 _OF_THE_CLUSTER = ("objects", "cloud", "object-table", "proxy-config")
 
 
@@ -297,15 +301,29 @@ def _captured(pieces: Iterable[Piece]) -> dict[str, dict[str, bool]]:
 
 
 def _line_reader(bundle: Bundle) -> Callable[[str, int], str]:
+    import numpy as np
+
     members = {member.path: member for member in bundle.members}
 
-    @lru_cache(maxsize=32)
-    def lines(path: str) -> list[bytes]:
+    @lru_cache(maxsize=16)
+    def content(path: str) -> bytes:
         member = members.get(path)
-        return member.read().split(b"\n") if member is not None else []
+        return member.read() if member is not None else b""
+
+    @lru_cache(maxsize=16)
+    def starts(path: str) -> npt.NDArray[np.intp]:
+        return np.flatnonzero(np.frombuffer(content(path), np.uint8) == ord("\n")) + 1
 
     def read_line(path: str, number: int) -> str:
-        text = lines(path)
-        return text[number - 1].decode("utf-8", "replace").rstrip("\r") if 0 < number <= len(text) else ""
+        data, start = content(path), 0
+        if number > NEAR:
+            start = int(starts(path)[number - 2]) if number - 2 < len(starts(path)) else len(data)
+        else:
+            for _ in range(number - 1):
+                start = data.find(b"\n", start) + 1 or len(data)
+        end = data.find(b"\n", start)
+        return (
+            data[start : end if end >= 0 else len(data)].decode("utf-8", "replace").rstrip("\r") if number > 0 else ""
+        )
 
     return read_line

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from analyzer.findings.context import Cell, Context, keys, names
 from analyzer.findings.drift import Drift, Kind
-from analyzer.findings.model import Finding, Severity
+from analyzer.findings.model import Finding, Severity, few
 from analyzer.findings.registry import rule
 
 
@@ -56,7 +56,7 @@ def finding_of(
         severity=severity,
         values={
             "service": about,
-            "nodes": ", ".join(sorted(places)),
+            "nodes": few(sorted(places)),
             "details": ", ".join(details[:6]) + (f" (+{len(details) - 6})" if len(details) > 6 else ""),
             "servers": ", ".join(servers[:6]) + (f" (+{len(servers) - 6})" if len(servers) > 6 else ""),
             "count": str(len(group)),

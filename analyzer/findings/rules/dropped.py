@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.findings.context import Cell, Context, keys, names, nodes, targets, worst
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 
 BY_RULE = frozenset({"dropped", "reply-dropped", "rejected", "ipvs-filter-reject"})
@@ -30,7 +30,7 @@ def dropped(context: Context) -> Iterator[Finding]:
                 "service": service,
                 "chain": values.get("chain", "?"),
                 "node": values.get("node", "?"),
-                "targets": ", ".join(targets(bad)),
+                "targets": few(targets(bad)),
                 "count": str(len(bad)),
                 "outcome": bad[0].verdict.outcome,
             },  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.findings.context import Context, keys, names, nodes, targets
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 
 
@@ -30,8 +30,8 @@ def internal_policy(context: Context) -> Iterator[Finding]:
             severity="warning" if wider else "info",
             values={
                 "service": service.id,
-                "having": ", ".join(sorted(context.endpoint_nodes(service))),
-                "targets": ", ".join(targets(bad)),
+                "having": few(sorted(context.endpoint_nodes(service))),
+                "targets": few(targets(bad)),
                 "count": str(len(bad)),
                 "wider": str(len(wider)),
             },  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from analyzer.findings.context import Cell, Context, keys, names, nodes, targets
-from analyzer.findings.model import Finding, Severity
+from analyzer.findings.model import Finding, Severity, few
 from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import Service
 
@@ -57,12 +57,12 @@ def _finding(
         severity=severity,
         values={
             "service": service.id,
-            "targets": ", ".join(targets(cells)),
-            "lacking": ", ".join(sorted(lacking)),
-            "having": ", ".join(having),
+            "targets": few(targets(cells)),
+            "lacking": few(sorted(lacking)),
+            "having": few(having),
             "version": version,
             "cni": context.snapshot.regime(place).value("cni"),
-            "seen": ", ".join(seen),
+            "seen": few(seen),
             "count": str(len(cells)),
         },
         evidence=context.evidence(

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.findings.context import Context
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 from analyzer.forwarding.state import NodeState
 
@@ -34,7 +34,7 @@ def proxy_mode(context: Context) -> Iterator[Finding]:
                 "mode": mode,
                 "nodes": ", ".join(members[:6]),
                 "count": str(len(members)),
-                "left_over": ", ".join(left_over) or "-",
+                "left_over": few(left_over) or "-",
             },  # fmt: skip
             evidence=context.evidence(None, *fact.evidence),
             nodes=tuple(members),

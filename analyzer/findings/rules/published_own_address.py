@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from analyzer.evidence import Evidence
 from analyzer.findings.context import Context
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import columns
 from analyzer.snapshot.regime import minor_version
@@ -49,7 +49,7 @@ def published_own_address(context: Context) -> Iterator[Finding]:
             rule="NODE-001",
             about=address,
             severity="warning" if broken else "notice",
-            values={"address": address, "owners": ", ".join(owners), "nodes": ", ".join(nodes)},
+            values={"address": address, "owners": ", ".join(owners), "nodes": few(nodes)},
             evidence=context.evidence(
                 None, *(where for _, where in places), *(context.services[one].evidence for one in owners)
             ),

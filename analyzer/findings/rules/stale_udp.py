@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.evidence import Evidence
 from analyzer.findings.context import Context
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import columns
 
@@ -45,7 +45,7 @@ def stale_udp(context: Context) -> Iterator[Finding]:
             fixes=("F30",),
             values={
                 "target": target, "servers": ", ".join(dict.fromkeys(server for server, _, _ in stale)),
-                "nodes": ", ".join(dict.fromkeys(node for _, node, _ in stale)), "count": str(sum(len(p) for _, _, p in stale)),
+                "nodes": few(dict.fromkeys(node for _, node, _ in stale)), "count": str(sum(len(p) for _, _, p in stale)),
             },
             evidence=context.evidence(None, *(place for _, _, places in stale for place in places[:2])),
             nodes=tuple(dict.fromkeys(node for _, node, _ in stale)),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.findings.context import Cell, Context, keys, names, nodes, targets
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 
 
@@ -27,7 +27,7 @@ def unexplained(context: Context) -> Iterator[Finding]:
             severity="warning" if service is not None else "notice",
             values={
                 "service": about,
-                "targets": ", ".join(targets(bad)),
+                "targets": few(targets(bad)),
                 "count": str(len(bad)),
                 "mechanism": mechanism,
                 "outcome": bad[0].verdict.outcome,

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.findings.context import Context
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 from analyzer.snapshot.objects import columns
 
@@ -50,7 +50,7 @@ def vip_of_somebody_else(context: Context) -> Iterator[Finding]:
                 "address": address,
                 "owners": ", ".join(owners),
                 "machine": owner or "router",
-                "nodes": ", ".join(binding),
+                "nodes": few(binding),
             },
             evidence=context.evidence(None, *where, *(context.services[one].evidence for one in owners)),
             nodes=tuple(binding),

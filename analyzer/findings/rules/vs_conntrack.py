@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analyzer.findings.context import Context, keys, names
-from analyzer.findings.model import Finding
+from analyzer.findings.model import Finding, few
 from analyzer.findings.registry import rule
 
 
@@ -27,7 +27,7 @@ def vs_conntrack(context: Context) -> Iterator[Finding]:
         rule="SYS-001",
         about="cluster",
         severity="critical",
-        values={"nodes": ", ".join(off), "count": str(len(off)), "cells": str(len(cells))},
+        values={"nodes": few(off), "count": str(len(off)), "cells": str(len(cells))},
         evidence=context.evidence(example, *facts),
         nodes=tuple(off),
         vantages=names(cells),
