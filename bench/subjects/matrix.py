@@ -26,7 +26,7 @@ with opened(sys.argv[1]) as snapshot:
     if sys.argv[2] == "shared":
         cells = matrix(world, max_cells=3000).cells
     else:
-        import analyzer.forwarding.matrix as module
+        module = sys.modules["analyzer.forwarding.matrix"]  # the package's name for it is the function
         module.verdict_of = lambda world, source, target: trace(world, source, target).verdict
         cells = matrix(world, max_cells=3000).cells
 found = [(str(s), str(t), v.outcome, v.servers, v.seen_source_ips) for (s, t), v in cells.items()]
