@@ -25,7 +25,11 @@ class BundleError(IpvscopeError):
 
 
 class UnsafeBundle(BundleError):
-    """The archive tries to leave its folder, or exceeds a limit."""
+    """The archive tries to leave its folder, or exceeds a limit; `limit` is the one of ``--limits`` that would have to be higher."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "", limit: str = "") -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.limit = limit
 
 
 class UsageError(IpvscopeError):

@@ -16,7 +16,7 @@ from analyzer.batch.fingerprint import cni_of, fingerprint, mode_of, version_of
 from analyzer.batch.model import Cause, Found, Options, Record, Report
 from analyzer.batch.store import REPORT_KIND
 from analyzer.bundle import reasons
-from analyzer.errors import BundleError, IpvscopeError, UsageError
+from analyzer.errors import BundleError, IpvscopeError, UnsafeBundle, UsageError
 from analyzer.findings.inputs import undecided
 from analyzer.findings.symptom import read_symptom
 from analyzer.forwarding import build_world
@@ -60,7 +60,10 @@ def analyse(request: Request) -> Spent:
     try:
         record = _analysed(request, folder, messages)
     except IpvscopeError as error:
-        record = Record(status="failed", error=_line(error.what), name=_name(request.path), tool=__version__)
+        limit = error.limit if isinstance(error, UnsafeBundle) else ""
+        record = Record(
+            status="failed", error=_line(error.what), limit=limit, name=_name(request.path), tool=__version__
+        )
     (folder / "record.json").write_bytes(msgspec.json.encode(record))
     return Spent(round(time.monotonic() - started, 3), round(peak_mb(), 1))
 

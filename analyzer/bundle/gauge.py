@@ -61,7 +61,7 @@ class Gauge:
             "raise it: --limits size=... (for example 40g)" if limit == "total_bytes" else f"raise the limit `{limit}`"
         )
         hint = f"If you trust where it comes from, {raised}, or unpack it yourself and give the folder."
-        return UnsafeBundle(what, where=self.where, hint=hint)
+        return UnsafeBundle(what, where=self.where, hint=hint, limit="size" if limit == "total_bytes" else "")
 
 
 class Peeked:

@@ -61,6 +61,15 @@ def test_a_limit_is_said_and_a_higher_limit_tries_again(tmp_path: Path) -> None:
     )
 
 
+def test_a_bundle_too_large_is_tried_again_when_it_may_be_larger(tmp_path: Path) -> None:
+    (path,) = fill(tmp_path / "in", 1)
+    first = analyse_one(task(path, tmp_path / "out", Limits(size=100)))
+    assert (first.record.status, first.record.limit) == ("failed", "size")
+    assert analyse_one(task(path, tmp_path / "out", Limits(size=100))).reused
+    more = analyse_one(task(path, tmp_path / "out"))
+    assert (more.record.status, more.reused) == ("ok", False)
+
+
 def test_time_ends_an_analysis(tmp_path: Path) -> None:
     (path,) = fill(tmp_path / "in", 1)
     done = analyse_one(task(path, tmp_path / "out", Limits(None, None, 0.01)))
