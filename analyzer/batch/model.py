@@ -88,7 +88,7 @@ class Record(msgspec.Struct, frozen=True):
     status: Status
     error: str = ""
     limit: str = ""
-    """memory, cpu, time or size when that limit ended the analysis, or kept a part of the bundle out: a run with a higher one tries again."""
+    """memory, cpu, time or size: the limit that ended the analysis or kept a part out; with a higher one it is tried again."""
     name: str = ""
     digest: str = ""
     layout: str = ""
