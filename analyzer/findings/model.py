@@ -18,7 +18,7 @@ FEW = 30
 def few(names: Iterable[str]) -> str:
     """Names as a sentence lists them: a cluster has thousands of nodes, and the finding has them all in fields of its own.
 
-    >>> few(["a", "b"]), few(map(str, range(40)))[-16:]
+    >>> few(["a", "b"]), few(map(str, range(40)))[-15:]
     ('a, b', '28, 29, … (+10)')
     """
     listed = list(names)
