@@ -88,11 +88,11 @@ class CapturedServers(Servers):
         return VirtualServer(*key, scheduler or "", persistence is not None, servers, evidence)
 
     def live(self, key: ServerKey) -> tuple[LiveServer, ...]:
-        """The same as of the virtual server, which is not made for it."""
+        """As `VirtualServer.live`; the virtual server is not made for it."""
         return tuple(
             (address, port or key[2], 1 if weight is None else weight, forwarding or "Masq")
             for address, port, weight, forwarding in (self._below(key, 4) if key in self._place else ())
-            if address and weight != 0
+            if address and (weight is None or weight > 0)
         )
 
     def filled(self, key: ServerKey) -> tuple[bool, bool] | None:
@@ -100,7 +100,7 @@ class CapturedServers(Servers):
         if key not in self._place:
             return None
         weights = [weight for address, _, weight in self._below(key, 3) if address]
-        return (any(weight != 0 for weight in weights), bool(weights))
+        return (any(weight is None or weight > 0 for weight in weights), bool(weights))
 
     def _below(self, key: ServerKey, width: int = len(REAL)) -> Iterator[tuple[Any, ...]]:
         """The rows of a virtual server's real servers, the first columns of REAL."""

@@ -140,7 +140,7 @@ class EntryClasses:
         return number
 
     def _at_entry(self, facts: Remembered, cell: Cell, backend: Backend, number: int) -> Iterator[Hashable]:
-        ways, protocol = self.ways, cell.target.protocol
+        protocol = cell.target.protocol
         reals, ends = self._lists[number]
         yield facts.core
         yield number
@@ -153,7 +153,7 @@ class EntryClasses:
             addresses = [address for address, _ in places]
             yield tuple(map(addresses.index, addresses))
             for address, port in places:
-                fact, owner = ways.spot(protocol, address, port)
+                fact, owner = self._world_spot(protocol, address, port)
                 yield fact if address == backend.address else None
                 yield owner == facts.name
                 said = asked.get((address, port, ports))
@@ -173,6 +173,13 @@ class EntryClasses:
         if cell.client:
             places = (*places, (cell.client, 0))
         return ((*places, (LB_PROXY_ADDRESS, 0)) if cell.proxied else places), ports
+
+    def _world_spot(self, protocol: str, address: str, port: int) -> tuple[int, str]:
+        """`Ways.spot`, -2 where it cannot be told: the representative finds that out too."""
+        try:
+            return self.ways.spot(protocol, address, port)
+        except Unlike:
+            return -2, ""
 
     def _neighbour(self, facts: Remembered, other: str) -> int:
         try:

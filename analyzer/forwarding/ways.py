@@ -103,6 +103,15 @@ class Ways:
         world, address = self.world, target.address
         if is_loopback(address) or is_multicast(address):
             raise Unlike("an address that means another thing on each host")
+        over = self.balanced(source, target)
+        if over is not None:
+            start, live = over
+            if not live:
+                yield Way(source, target, start, "", "")
+            for index, backend in enumerate(live):
+                if entries is None or self.owner(backend.address) in entries:
+                    yield from self.over(source, target, start, index, backend)
+            return
         start = self._start(source)
         if start:
             local = world.state(start).is_local(address)
@@ -114,18 +123,7 @@ class Ways:
             if local:
                 yield Way(source, target, start, start, "")
                 return
-        owner = self._holder(address)
-        balancer = world.load_balancers.get(address)
-        if not owner and balancer is not None:
-            listener = balancer.listener(target.protocol, target.port)
-            live = world.eligible(listener) if listener is not None else ()
-            if not live:
-                yield Way(source, target, start, "", "")
-            for index, backend in enumerate(live):
-                if entries is None or self.owner(backend.address) in entries:
-                    yield from self.over(source, target, start, index, backend)
-            return
-        owner = owner or self.owner(address)
+        owner = self.owner(address)
         if not owner and any(kind != "cluster-ip" for _, kind in world.service_addresses.get(address, ())):
             raise Unlike("where the network sends an external IP is not known")
         yield from self._picks(Way(source, target, start, owner, ""), address, target.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,17 @@ def test_nodes_behind_a_load_balancer_stand_for_others(tmp_path: Path, cni: str)
             for node in world.node_names if cell[0].kind == "external" else ():
                 own = shared_walks(world).stages(*cell, {node})
                 assert own == tuple(one for one in whole if one.nodes and one.nodes[0].node == node)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_pod_with_several_addresses_of_one_family_has_no_likeness(tmp_path: Path) -> None:
+    """Behind a load balancer too: its connections are walked alone, all others are told as before."""
+    out = tmp_path / "made"
+    make_cluster.main(["--nodes=6", "--services=12", "--cni=flannel", "--seed=5", f"--out={out}"])
+    with open_bundle(out) as bundle:
+        world = build_world(load(bundle))
+        for name, pod in list(world.pods.items())[::2]:
+            world.pods[name] = replace(pod, ips=(*pod.ips, "10.250.0.1"))  # type: ignore[index]
+        cells = [cell for cell in matrix(build_world(load(bundle))).cells if cell[1].address in world.load_balancers]
+        assert same_in_classes(world, cells) > 0
+        assert shared_walks(world).alone > 0

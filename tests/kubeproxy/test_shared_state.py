@@ -13,8 +13,9 @@ from analyzer.kubeproxy.expected import Shared, replayed
 from analyzer.kubeproxy.model import Expected
 from analyzer.kubeproxy.own import on_template
 from analyzer.kubeproxy.servers import NodeServers
-from analyzer.snapshot.objects import EndpointAddress, Service, ServicePort
+from analyzer.snapshot.objects import Service, ServicePort
 from tests.kubeproxy.clusters import NODES, clusters
+from tests.kubeproxy.test_versions import endpoint
 
 
 def differences(left: Expected, right: Expected) -> list[str]:
@@ -55,22 +56,7 @@ def _same_mapping(got: Expected, alone: Expected) -> None:
 
 def test_ordinary_nodes_share_and_nodes_that_hold_a_vip_do_not() -> None:
     ends = tuple(
-        EndpointAddress(
-            f"198.51.100.{130 + place}",
-            4,
-            "web",
-            "tcp",
-            8080,
-            node,
-            True,
-            True,
-            False,
-            "",
-            "",
-            (),
-            "",
-            Evidence("e", place),
-        )  # fmt: skip
+        endpoint(f"198.51.100.{130 + place}", node, evidence=Evidence("e", place))
         for place, node in enumerate(NODES[:2])
     )
     web = Service(
