@@ -11,15 +11,15 @@ from analyzer.forwarding.model import Confidence, Trace
 
 Severity = Literal["critical", "warning", "notice", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "notice", "info")
-FEW = 30
+FEW = 12
 """Names that a sentence lists at most."""
 
 
 def few(names: Iterable[str]) -> str:
-    """Names as a sentence lists them: a cluster has thousands of nodes, and the finding has them all in fields of its own.
+    """Names as a sentence lists them, with the number of those left out: a cluster has thousands of nodes.
 
     >>> few(["a", "b"]), few(map(str, range(40)))[-15:]
-    ('a, b', '28, 29, … (+10)')
+    ('a, b', '10, 11, … (+28)')
     """
     listed = list(names)
     return ", ".join(listed[:FEW]) + (f", … (+{len(listed) - FEW})" if len(listed) > FEW else "")
